@@ -4,5 +4,20 @@
 //! done ([`run`]), what may be left behind ([`claim`], [`ledger`], [`settle`], [`recover`]), what
 //! is kept ([`store`]), and the seam to the machine ([`host`]).
 
+pub mod plan;
+
+pub mod run;
+
+pub mod claim;
+pub mod ledger;
+pub mod recover;
+pub mod settle;
+pub mod store;
+
+pub mod copy;
+pub mod database;
+pub mod snapshot;
+
 pub mod host;
 pub mod units;
+pub mod wrong;

@@ -44,6 +44,8 @@ pub enum Act {
     Connect(Login),
     /// Runs a statement that changes something.
     Sql(Sql),
+    /// Ends a session from the control session (`KILL CONNECTION`); refused if there is none.
+    Kill(Session),
     /// Shuts a session's socket, whatever it is doing; done as well if there is none.
     Hangup(Session),
     /// Starts the dead-man: a child that thaws and lets go if we die or overrun.
@@ -164,6 +166,7 @@ impl fmt::Display for Act {
             }
             Self::Connect(login) => write!(f, "connect the lock session to {login}"),
             Self::Sql(sql) => write!(f, "{}: {}", sql.session, sql.text),
+            Self::Kill(session) => write!(f, "KILL CONNECTION of the {session}"),
             Self::Hangup(session) => write!(f, "close the {session}"),
             Self::Guard(guard) => write!(f, "start the dead-man, {} at most", guard.ms_max),
             Self::Arm => f.write_str("arm the dead-man"),
