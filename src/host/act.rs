@@ -12,8 +12,9 @@ use crate::units::Millis;
 /// One side effect; the comment names the arm of `Answer` that comes back, `Done` if none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// Takes the run lock for the life of the process and writes who holds it into the file.
-    /// Refused with the holder's text if another process has it.
+    /// Takes the run lock for the life of the process and writes who holds it into the file; only
+    /// rewrites that if this process has it already. `Text` with the holder's words if another
+    /// process has it.
     TakeRunLock {
         /// The lock file.
         path: PathBuf,
