@@ -4,5 +4,7 @@
 //! done ([`run`]), what may be left behind ([`claim`], [`ledger`], [`settle`], [`recover`]), what
 //! is kept ([`store`]), and the seam to the machine ([`host`]).
 
+pub mod deadman;
 pub mod host;
+pub mod option_file;
 pub mod units;

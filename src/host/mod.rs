@@ -11,6 +11,7 @@ mod ask;
 mod fault;
 mod look;
 
+pub mod dry;
 pub mod faulty;
 pub mod linux;
 pub mod sim;
