@@ -2,7 +2,9 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
 use crate::config::{self, Config};
@@ -10,8 +12,8 @@ use crate::error::{Code, Stop};
 use crate::host::dry::DryRun;
 use crate::host::linux::Linux;
 use crate::host::traced::Traced;
-use crate::host::{Act, Answer, Ask, Host, Login};
-use crate::plan::{self, Plan, Refusal};
+use crate::host::{Act, Ask, Fault, Host, Login};
+use crate::plan::{self, Refusal};
 use crate::recover::{self, Recovered};
 use crate::ui::{self, Screen};
 use crate::{deadman, ledger, run, store};
@@ -50,11 +52,10 @@ enum Command {
     /// List the backups of the destination.
     List(ConfigFile),
     /// Thaw and let go if the parent dies. Started by a backup, never by hand.
-    #[command(hide = true, name = deadman::SUBCOMMAND)]
+    #[command(hide = true, name = deadman::COMMAND)]
     DeadMan {
         /// What the parent hands over.
-        #[arg(allow_hyphen_values = true, trailing_var_arg = true)]
-        orders: Vec<String>,
+        charge: String,
     },
 }
 
@@ -66,25 +67,47 @@ struct ConfigFile {
 }
 
 /// Runs the program and tells its exit code.
-pub fn main() -> Code {
+pub fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
-        Err(told) => return usage(&told),
+        Err(told) => return usage(&told).into(),
     };
-    if let Command::DeadMan { orders } = &args.command {
-        return deadman::main(orders);
-    }
     ui::log_to_stderr(args.verbose);
     let ended = match &args.command {
+        Command::DeadMan { charge } => return deadman::run(charge).into(),
         Command::Backup(file) => backup(&file.config),
         Command::Audit(file) => audit(&file.config),
         Command::Recover(file) => recover(&file.config),
         Command::List(file) => list(&file.config),
-        Command::DeadMan { .. } => Ok(Code::Unexpected),
     };
-    ended.unwrap_or_else(|stop| {
+    let code = ended.unwrap_or_else(|stop| {
         ui::complain(&stop.message());
         stop.code()
+    });
+    code.into()
+}
+
+/// The machine, with the lab's switches where they are compiled in.
+#[cfg(feature = "wrong-designs")]
+fn machine() -> Result<impl Host, Stop> {
+    Ok(crate::host::lab::Lab::new(linux()?))
+}
+
+/// The machine.
+#[cfg(not(feature = "wrong-designs"))]
+fn machine() -> Result<impl Host, Stop> {
+    linux()
+}
+
+fn linux() -> Result<Linux, Stop> {
+    Ok(Linux::new().context("cannot prepare the process")?)
+}
+
+/// A host that shows its acts on the screen.
+fn shown(screen: &Screen, host: impl Host) -> Traced<impl Host> {
+    let screen = screen.clone();
+    Traced::new(host, move |event| {
+        screen.act(&event.what.to_string(), event.nanos, event.outcome.as_ref().err());
     })
 }
 
@@ -97,7 +120,7 @@ fn usage(told: &clap::Error) -> Code {
 /// One backup: lock, settle the dead, plan, run, report.
 fn backup(file: &Path) -> Result<Code, Stop> {
     let screen = Screen::new();
-    let mut host = Traced::new(ui::host()?, screen.trace());
+    let mut host = shown(&screen, machine()?);
     let (config, login) = load(&host, file)?;
     if host.entry(&config.state_dir).map_err(Refusal::from)?.is_some() {
         lock(&mut host, &config, "a run that still plans")?;
@@ -108,14 +131,14 @@ fn backup(file: &Path) -> Result<Code, Stop> {
     host.act(&Act::MakeDir(ledger::directory(&config.state_dir)))?;
     screen.begin(&plan);
     let outcome = run::backup(&mut host, &plan, &mut |event| screen.event(&event));
-    host.finish();
+    drop(host);
     screen.outcome(&plan, &outcome);
     Ok(Code::of(&outcome))
 }
 
 /// The plan and what was found, printed; every act is refused by the decorator.
 fn audit(file: &Path) -> Result<Code, Stop> {
-    let host = DryRun::new(Linux::new()?);
+    let host = DryRun(linux()?);
     let (config, login) = load(&host, file)?;
     let dead = ledger::find(&host, &config.state_dir)?;
     let plan = plan::make::plan(&host, &config, &login)?;
@@ -126,7 +149,7 @@ fn audit(file: &Path) -> Result<Code, Stop> {
 /// Settles every dead run; 6 if something is left.
 fn recover(file: &Path) -> Result<Code, Stop> {
     let screen = Screen::new();
-    let mut host = Traced::new(Linux::new()?, screen.trace());
+    let mut host = shown(&screen, linux()?);
     let config = read(&host, file)?;
     if host.entry(&config.state_dir)?.is_none() {
         print("nothing to recover\n");
@@ -134,14 +157,14 @@ fn recover(file: &Path) -> Result<Code, Stop> {
     }
     lock(&mut host, &config, "a recovery")?;
     let all = recover::recover(&mut host, &config.state_dir)?;
-    host.finish();
+    drop(host);
     print(&ui::recovered(&all));
     let clean = all.iter().all(|one| one.end.is_clean());
     Ok(if clean { Code::Clean } else { Code::FailedLeft })
 }
 
 fn list(file: &Path) -> Result<Code, Stop> {
-    let host = DryRun::new(Linux::new()?);
+    let host = DryRun(linux()?);
     let config = read(&host, file)?;
     print(&ui::list(&store::list(&host, &config.destination.directory)?));
     Ok(Code::Clean)
@@ -163,9 +186,10 @@ fn lock(host: &mut dyn Host, config: &Config, who: &str) -> Result<(), Stop> {
     let machine = host.machine()?;
     let since = jiff::Timestamp::from_second(machine.unix_seconds).unwrap_or_default();
     let text = format!("{who}, process {}, since {since}", machine.pid);
-    match host.act(&Act::TakeRunLock { path: config.state_dir.join("lock"), text })? {
-        Answer::Text(holder) => Err(Stop::Busy { holder: holder.unwrap_or_default() }),
-        _ => Ok(()),
+    match host.act(&Act::TakeRunLock { path: config.state_dir.join("lock"), text }) {
+        Ok(_) => Ok(()),
+        Err(Fault::Refused(holder)) => Err(Stop::Busy { holder: holder.why }),
+        Err(other) => Err(other.into()),
     }
 }
 

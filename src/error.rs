@@ -82,8 +82,14 @@ pub enum Stop {
         holder: String,
     },
     /// The machine does not do what it always does.
-    #[error("{0}")]
-    Unexpected(#[from] Fault),
+    #[error("{0:#}")]
+    Unexpected(#[from] anyhow::Error),
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Unexpected(fault.into())
+    }
 }
 
 impl Stop {
@@ -107,7 +113,7 @@ impl Stop {
                 &mut text,
                 &Refusal::new(self.to_string(), "Wait for it to end, or look at it with 'ps'."),
             ),
-            Self::Unexpected(fault) => tell(&mut text, &fault.clone().into()),
+            Self::Unexpected(_) => tell(&mut text, &Refusal { what: self.to_string(), hint: None }),
         }
         text
     }

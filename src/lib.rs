@@ -4,8 +4,16 @@
 //! done ([`run`]), what may be left behind ([`claim`], [`ledger`], [`settle`], [`recover`]), what
 //! is kept ([`store`]), and the seam to the machine ([`host`]).
 
+pub mod cli;
+pub mod error;
+pub mod ui;
+
+pub mod config;
+pub mod option_file;
+
 pub mod plan;
 
+pub mod deadman;
 pub mod run;
 
 pub mod claim;

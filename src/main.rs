@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    holdstill::cli::main().into()
+    holdstill::cli::main()
 }

@@ -13,8 +13,8 @@ use crate::units::Millis;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
     /// Takes the run lock for the life of the process and writes who holds it into the file; only
-    /// rewrites that if this process has it already. `Text` with the holder's words if another
-    /// process has it.
+    /// rewrites that if this process has it already. Refused, with the holder's words and nothing
+    /// else, if another process has it; any other failure is unsure.
     TakeRunLock {
         /// The lock file.
         path: PathBuf,

@@ -11,7 +11,10 @@ mod ask;
 mod fault;
 mod look;
 
+pub mod dry;
 pub mod faulty;
+#[cfg(feature = "wrong-designs")]
+pub mod lab;
 pub mod linux;
 pub mod sim;
 pub mod traced;

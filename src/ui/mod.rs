@@ -7,6 +7,8 @@ mod screen;
 
 use std::io::Write as _;
 
+use tracing_subscriber::prelude::*;
+
 pub use report::{audit, list, recovered};
 pub use screen::Screen;
 
@@ -16,7 +18,6 @@ pub fn log_to_stderr(verbose: bool) {
     let ours = tracing_subscriber::filter::Targets::new()
         .with_target("holdstill", level)
         .with_default(tracing::Level::ERROR);
-    use tracing_subscriber::prelude::*;
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).without_time();
     let _already_set = tracing_subscriber::registry().with(lines).with(ours).try_init();
 }

@@ -94,7 +94,8 @@ impl State {
         let total = self.copy_bytes.max(progress.bytes.0);
         let bar = self.bar.get_or_insert_with(|| {
             let style = ProgressStyle::with_template(BAR).map(|s| s.progress_chars("=> "));
-            ProgressBar::new(total).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+            ProgressBar::new(total)
+                .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
         });
         bar.set_length(total);
         bar.set_position(progress.bytes.0);
