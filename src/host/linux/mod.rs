@@ -7,6 +7,8 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod command;
+#[cfg(test)]
+mod fake_server;
 mod files;
 mod freeze;
 mod guard;
