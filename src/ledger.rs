@@ -78,6 +78,14 @@ pub fn find(host: &dyn Host, state_dir: &Path) -> Result<Vec<Found>, Fault> {
     Ok(found)
 }
 
+/// The ledgers that were never finished writing: their runs did nothing.
+pub fn unfinished(host: &dyn Host, state_dir: &Path) -> Result<Vec<PathBuf>, Fault> {
+    let directory = directory(state_dir);
+    let names = host.list(&directory)?;
+    let cut = names.iter().filter_map(|name| name.strip_suffix(".new"));
+    Ok(cut.filter(|name| !names.iter().any(|one| one == name)).map(|n| directory.join(n)).collect())
+}
+
 /// Reads a ledger's text.
 pub fn parse(text: &str) -> Result<Ledger, String> {
     #[derive(Deserialize)]

@@ -52,6 +52,9 @@ impl End {
 /// Settles every ledger of the state directory. Idempotent.
 pub fn recover(host: &mut dyn Host, state_dir: &Path) -> Result<Vec<Recovered>, Fault> {
     let machine = host.machine()?;
+    for path in ledger::unfinished(host, state_dir)? {
+        ledger::drop_it(host, &path)?;
+    }
     let found = ledger::find(host, state_dir)?;
     Ok(found.into_iter().map(|one| recover_one(host, &machine, one)).collect())
 }

@@ -153,9 +153,10 @@ pub fn run_of(text: &str) -> Option<String> {
     Some(serde_json::from_str::<Summary>(text).ok()?.run)
 }
 
-/// Whether a directory holds nothing but a record that was never finished writing.
+/// Whether a directory holds nothing but a record that was never finished writing: a file is
+/// written under its name with `.new` behind it, and renamed.
 pub fn only_an_unfinished_record(names: &[String]) -> bool {
-    names.iter().all(|name| name.starts_with('.') && name.contains(RECORD))
+    names.iter().all(|name| name.strip_suffix(".new") == Some(RECORD))
 }
 
 /// What a list shows of a backup.

@@ -35,7 +35,8 @@ pub enum Act {
         /// The whole content.
         text: String,
     },
-    /// Removes a file and syncs its directory; done as well if it is not there.
+    /// Removes a file, and what an unfinished `WriteFile` of it left (`NAME.new`), and syncs the
+    /// directory; done as well if it is not there.
     RemoveFile(PathBuf),
     /// Removes an empty directory; done as well if it is not there.
     RemoveDir(PathBuf),

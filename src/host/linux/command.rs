@@ -18,6 +18,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use super::kernel;
+use super::said::{Lines, Tail};
 use super::signals::FromNow;
 use crate::host::{Answer, Cmd, Exit, Fault, Overrun};
 use crate::units::Bytes;
@@ -28,14 +29,8 @@ const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 /// The most a command may say on standard output, if it is kept.
 const STDOUT_BYTES_MAX: usize = 64 << 20;
 
-/// How much of standard error is kept: its end.
-const STDERR_BYTES_MAX: usize = 64 << 10;
-
 /// How many lines of standard error an error message shows.
 const SHOWN_LINES_MAX: usize = 5;
-
-/// The longest line that is handed on; what is beyond is dropped.
-const LINE_BYTES_MAX: usize = 64 << 10;
 
 /// How long an ended command has, after the kind signal and after the other one.
 const END_MS_MAX: u64 = 5_000;
@@ -254,51 +249,6 @@ fn failed(cmd: &Cmd, status: ExitStatus, stderr: &str) -> Fault {
     Fault::unsure(format!("{} {how}{colon}{said}", quoted(cmd)))
 }
 
-/// The end of a text that may be long.
-#[derive(Default)]
-struct Tail(Vec<u8>);
-
-impl Tail {
-    fn push(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
-        if self.0.len() > 2 * STDERR_BYTES_MAX {
-            self.0.drain(..self.0.len() - STDERR_BYTES_MAX);
-        }
-    }
-
-    fn text(&self) -> String {
-        let start = self.0.len().saturating_sub(STDERR_BYTES_MAX);
-        String::from_utf8_lossy(&self.0[start..]).into_owned()
-    }
-}
-
-/// Bytes on their way to becoming lines.
-#[derive(Default)]
-struct Lines(Vec<u8>);
-
-impl Lines {
-    fn push(&mut self, mut bytes: &[u8], each: &mut dyn FnMut(&str)) {
-        while let Some(at) = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
-            self.keep(&bytes[..at]);
-            self.end(each);
-            bytes = &bytes[at + 1..];
-        }
-        self.keep(bytes);
-    }
-
-    fn keep(&mut self, bytes: &[u8]) {
-        let room = LINE_BYTES_MAX.saturating_sub(self.0.len());
-        self.0.extend_from_slice(&bytes[..bytes.len().min(room)]);
-    }
-
-    fn end(&mut self, each: &mut dyn FnMut(&str)) {
-        if !self.0.is_empty() {
-            each(&String::from_utf8_lossy(&self.0));
-            self.0.clear();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -337,6 +287,14 @@ mod tests {
     }
 
     #[test]
+    fn only_a_command_that_must_not_be_killed_ignores_broken_pipes() {
+        for (overrun, ignored) in [(Overrun::LeaveAlone, "1000"), (Overrun::End, "0000")] {
+            let cmd = sh("grep SigIgn /proc/self/status | tail -c 5", 10_000, overrun);
+            assert_eq!(run(&cmd, &quiet()).unwrap(), Answer::Text(Some(format!("{ignored}\n"))));
+        }
+    }
+
+    #[test]
     fn a_failure_shows_the_status_and_the_end_of_standard_error() {
         let told = text("seq 9 >&2; exit 5").unwrap_err();
         assert_eq!(told, Fault::unsure("'sh' failed with exit status 5: 5; 6; 7; 8; 9"));
@@ -361,9 +319,6 @@ mod tests {
         let exit = stream(&cmd, &quiet(), &mut |line| lines.push(line.to_owned())).unwrap();
         assert_eq!(lines, ["a", "b", "last"]);
         assert_eq!(exit, Exit { code: Some(23), stderr: "no\n".into() });
-        let mut long = Lines::default();
-        long.push(&vec![b'x'; LINE_BYTES_MAX + 5], &mut |_| {});
-        long.push(b"y\n", &mut |line| assert_eq!(line.len(), LINE_BYTES_MAX));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 use std::fmt;
 use std::io::{PipeReader, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::str::FromStr;
 use std::thread::sleep;
@@ -161,7 +162,7 @@ fn command(watched: &Watched) -> Command {
     let mut keep = watched.thaw.clone();
     keep.extend(watched.socket);
     let mut command = Command::new("/proc/self/exe");
-    command.arg(crate::deadman::COMMAND).arg(watched.to_string());
+    command.arg0("holdstill").arg(crate::deadman::COMMAND).arg(watched.to_string());
     command.env_clear().current_dir("/").stdin(Stdio::piped()).stderr(Stdio::null());
     kernel::prepare_dead_man(&mut command, keep);
     command
@@ -173,7 +174,10 @@ fn is_ready(mut said: PipeReader) -> bool {
     let mut word = Vec::new();
     while word != READY {
         let mut byte = [0];
-        if !is_readable(said.as_fd(), deadline) || !matches!(said.read(&mut byte), Ok(1)) {
+        if !READY.starts_with(&word)
+            || !is_readable(said.as_fd(), deadline)
+            || !matches!(said.read(&mut byte), Ok(1))
+        {
             return false;
         }
         word.push(byte[0]);
@@ -208,5 +212,12 @@ mod tests {
         let told = "1:x:".parse::<Watched>().unwrap_err();
         assert_eq!(told, "expected 'MS:SOCKET:POINT,...', found '1:x:'");
         assert!("".parse::<Watched>().is_err());
+    }
+
+    #[test]
+    fn somebody_else_in_the_dead_mans_place_is_noticed() {
+        // What is started again here is this test's own program, which never says the word.
+        let told = DeadMan::start(&[], None, Millis(1)).map(drop).unwrap_err();
+        assert_eq!(told, Fault::refused("the dead-man did not come"));
     }
 }

@@ -93,9 +93,13 @@ pub(super) fn prepare_dead_man(command: &mut Command, keep: Vec<RawFd>) {
     unsafe { command.pre_exec(prepare) };
 }
 
+/// The signals that end a process unless it says otherwise, and that it can say otherwise to.
+const STOP_SIGNALS: [Signal; 5] =
+    [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM, Signal::SIGPIPE];
+
 /// Ignores the signals that a terminal or a service manager sends to the whole group.
 pub(crate) fn ignore_stop_signals() -> Result<(), Errno> {
-    for number in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGPIPE] {
+    for number in STOP_SIGNALS {
         // SAFETY: no handler is installed, so nothing can run at a wrong moment.
         unsafe { signal(number, SigHandler::SigIgn) }?;
     }

@@ -23,7 +23,7 @@ const KEEPALIVE_MS: u32 = 10_000;
 pub(super) fn options(login: &Login) -> Result<OptsBuilder, Fault> {
     let credentials = secret::read(&login.secret)?;
     let patience = Some(Duration::from(login.connect_ms_max));
-    let user = login.user.clone().or(credentials.user).or_else(|| own_name(&login.reach));
+    let user = login.user.clone().or(credentials.user).or_else(own_name);
     let options = OptsBuilder::new()
         .user(user)
         .pass(credentials.password.as_ref().map(Password::expose))
@@ -71,9 +71,9 @@ fn no_files() -> LocalInfileHandler {
     })
 }
 
-/// Over a socket the server asks the kernel who we are; this is the name it compares with.
-fn own_name(reach: &Reach) -> Option<String> {
-    let Reach::Socket(_) = reach else { return None };
+/// Who we are to the system: what the servers' own clients say if told nothing, and the name that
+/// a server compares over a socket.
+fn own_name() -> Option<String> {
     User::from_uid(Uid::effective()).ok().flatten().map(|user| user.name)
 }
 
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_is_reached_as_ourselves_and_nothing_else_is() {
+    fn a_socket_is_reached_as_ourselves_and_no_other_way_is_taken() {
         let told = options_of(Reach::Socket("/run/s.sock".into()));
         assert_eq!(told.get_socket(), Some("/run/s.sock"));
         assert!(told.get_user().is_some());
@@ -109,6 +109,6 @@ mod tests {
         assert!(tcp(Tls::Encrypted).get_ssl_opts().unwrap().accept_invalid_certs());
         let plain = tcp(Tls::Off);
         assert!(plain.get_ssl_opts().is_none());
-        assert_eq!((plain.get_tcp_port(), plain.get_user()), (3307, None));
+        assert_eq!(plain.get_tcp_port(), 3307);
     }
 }

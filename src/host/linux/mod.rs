@@ -7,6 +7,8 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod command;
+#[cfg(test)]
+mod fake_server;
 mod files;
 mod freeze;
 mod guard;
@@ -16,6 +18,7 @@ mod login;
 mod machine;
 mod mounts;
 mod run_lock;
+mod said;
 mod secret;
 mod sessions;
 mod signals;
@@ -23,8 +26,9 @@ mod sql;
 
 use std::cell::RefCell;
 use std::io;
+use std::path::Path;
 
-use super::{Act, Answer, Cmd, Exit, Fault, Host, Look, Rows, Session};
+use super::{Act, Answer, Cmd, Exit, Fault, Guard, Host, Look, Rows, Session};
 use crate::units::Millis;
 use freeze::Points;
 use guard::DeadMan;
@@ -84,16 +88,22 @@ impl Linux {
         }
     }
 
-    fn guard(&mut self, order: &super::Guard) -> Result<Answer, Fault> {
+    fn guard(&mut self, order: &Guard) -> Result<Answer, Fault> {
         if self.dead_man.get_mut().is_some() {
             return Err(Fault::refused("a dead-man is watching already"));
         }
+        let started = self.start_dead_man(order);
+        if started.is_err() {
+            self.points.close();
+        }
+        *self.dead_man.get_mut() = Some(started?);
+        Ok(Answer::Done)
+    }
+
+    fn start_dead_man(&mut self, order: &Guard) -> Result<DeadMan, Fault> {
         self.points.open(&order.thaw)?;
         let socket = self.sessions.lock_socket()?;
-        let watched = self.points.opened(&order.thaw);
-        let dead_man = DeadMan::start(&watched, socket.as_ref(), order.ms_max)?;
-        *self.dead_man.get_mut() = Some(dead_man);
-        Ok(Answer::Done)
+        DeadMan::start(&self.points.opened(&order.thaw), socket.as_ref(), order.ms_max)
     }
 
     fn arm(&mut self) -> Result<Answer, Fault> {
@@ -111,7 +121,7 @@ impl Linux {
         Ok(Answer::Done)
     }
 
-    fn take_run_lock(&mut self, path: &std::path::Path, text: &str) -> Result<Answer, Fault> {
+    fn take_run_lock(&mut self, path: &Path, text: &str) -> Result<Answer, Fault> {
         match &mut self.run_lock {
             Some(held) => run_lock::say(held, text)
                 .map_err(|error| Fault::unsure(format!("cannot write the run lock: {error}")))?,

@@ -4,6 +4,8 @@
 //! Deliberately absent: reconnecting. A session that broke stays broken, because a lock that was
 //! held by it is gone with it. What a statement means is none of our business either.
 
+use std::error::Error as _;
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
@@ -31,15 +33,15 @@ const CONNECT_GRACE: Duration = Duration::from_millis(500);
 
 /// Error numbers, the same in MySQL and MariaDB unless said.
 mod code {
-    /// `ER_SERVER_SHUTDOWN`, `ER_ABORTING_CONNECTION`, `ER_NET_*`: the connection is ending.
-    pub(super) const CONNECTION: [u16; 8] = [1053, 1080, 1152, 1158, 1159, 1160, 1161, 1184];
-    /// `ER_CONNECTION_KILLED` (MariaDB), `ER_CLIENT_INTERACTION_TIMEOUT` (MySQL).
-    pub(super) const CLOSED: [u16; 2] = [1927, 4031];
-    /// `ER_LOCK_WAIT_TIMEOUT`: on MySQL a FLUSH TABLES WITH READ LOCK that ran into it keeps the
-    /// global read lock until its session closes. `ER_QUERY_INTERRUPTED`: some of it may be done.
-    pub(super) const HALF_DONE: [u16; 2] = [1205, 1317];
-    /// `ER_STOP_SLAVE_SQL_THREAD_TIMEOUT` and the receiver's: "will stop once the current task is
-    /// complete".
+    /// Errors after which something may be done all the same. The connection is ending
+    /// (`ER_SERVER_SHUTDOWN`, `ER_ABORTING_CONNECTION`, `ER_NET_*`, `ER_CONNECTION_KILLED`,
+    /// `ER_CLIENT_INTERACTION_TIMEOUT`); `ER_LOCK_WAIT_TIMEOUT`, since on MySQL a FLUSH TABLES
+    /// WITH READ LOCK that ran into it keeps the global read lock until its session closes; and
+    /// `ER_QUERY_INTERRUPTED`.
+    pub(super) const UNSURE: [u16; 12] =
+        [1053, 1080, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 4031, 1205, 1317];
+    /// `ER_STOP_REPLICA_SQL_THREAD_TIMEOUT` and the receiver's (MySQL): the thread "will stop once
+    /// the current task is complete".
     pub(super) const STILL_COMING: [u16; 2] = [1875, 1876];
 }
 
@@ -83,9 +85,10 @@ impl Line {
         interrupt: Option<&FromNow>,
     ) -> Result<Rows, Fault> {
         self.ready()?;
-        let gone = || Fault::refused(format!("the {} is closed", self.name));
-        let ask = self.ask.as_ref().ok_or_else(gone)?;
-        ask.send(text.to_owned()).map_err(|_| gone())?;
+        let name = &self.name;
+        let closed = || Fault::refused(format!("the {name} is closed"));
+        let ask = self.ask.as_ref().ok_or_else(closed)?;
+        ask.send(text.to_owned()).map_err(|_| closed())?;
         self.busy = Some(text.to_owned());
         self.wait(text, ms_max, interrupt)
     }
@@ -112,7 +115,7 @@ impl Line {
     /// Refuses while an earlier statement has no answer.
     fn ready(&mut self) -> Result<(), Fault> {
         let Some(earlier) = &self.busy else { return Ok(()) };
-        if self.told.try_recv().is_err() {
+        if !self.is_closed() && self.told.try_recv().is_err() {
             let name = &self.name;
             return Err(Fault::refused(format!("the {name} is still busy with '{earlier}'")));
         }
@@ -180,7 +183,7 @@ fn connect(options: OptsBuilder) -> Result<(Conn, OwnedFd), Fault> {
 
 /// A second handle on the connection's socket, with the handshake's deadlines taken off: a
 /// statement's deadline is the caller's.
-fn own_handle(conn: &Conn) -> std::io::Result<OwnedFd> {
+fn own_handle(conn: &Conn) -> io::Result<OwnedFd> {
     let socket = super::kernel::borrow(conn).try_clone_to_owned()?;
     let never = TimeVal::seconds(0);
     setsockopt(&socket, sockopt::ReceiveTimeout, &never)?;
@@ -222,11 +225,7 @@ fn fault(error: &Error) -> Fault {
     let told = cause(error);
     match told.sql {
         Some(sql) if code::STILL_COMING.contains(&sql) => Fault::Overdue(told),
-        Some(sql)
-            if [&code::CONNECTION[..], &code::CLOSED, &code::HALF_DONE].concat().contains(&sql) =>
-        {
-            Fault::Unsure(told)
-        }
+        Some(sql) if code::UNSURE.contains(&sql) => Fault::Unsure(told),
         Some(_) => Fault::Refused(told),
         None => Fault::Unsure(told),
     }
@@ -236,7 +235,11 @@ fn fault(error: &Error) -> Fault {
 fn cause(error: &Error) -> Cause {
     let why = match error {
         Error::MySqlError(said) => format!("{} (error {})", said.message, said.code),
-        Error::IoError(error) => error.to_string(),
+        Error::IoError(error) => heard(error),
+        Error::CodecError(error) => match error.source().and_then(|inner| inner.downcast_ref()) {
+            Some(error) => heard(error),
+            None => error.to_string().to_lowercase(),
+        },
         Error::DriverError(DriverError::CouldNotConnect(Some((_, why, _)))) => why.clone(),
         Error::DriverError(error) => error.to_string(),
         Error::TlsError(error) => format!("TLS: {error}"),
@@ -244,6 +247,15 @@ fn cause(error: &Error) -> Cause {
     };
     let sql = if let Error::MySqlError(said) = error { Some(said.code) } else { None };
     Cause { why, sql }
+}
+
+/// A socket's deadline says `EAGAIN`, which tells an operator nothing.
+fn heard(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => "the server does not answer".into(),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => "the connection is gone".into(),
+        _ => error.to_string(),
+    }
 }
 
 #[cfg(test)]
