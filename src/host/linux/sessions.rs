@@ -24,18 +24,22 @@ pub(super) struct Sessions {
     /// The server's number for the lock session, kept so that it can be killed by it.
     lock_id: Option<u64>,
     control: RefCell<Option<Line>>,
+    /// Whom the control session talks to: recovery may go from one server to the next.
+    greeted: RefCell<Option<Login>>,
 }
 
 impl Sessions {
     /// None yet.
     pub(super) fn new(signals: Signals) -> Self {
-        Self { signals, lock: RefCell::default(), lock_id: None, control: RefCell::default() }
+        let (control, greeted) = (RefCell::default(), RefCell::default());
+        Self { signals, lock: RefCell::default(), lock_id: None, control, greeted }
     }
 
-    /// Opens the control session unless it is alive; its number.
+    /// Opens the control session unless it is alive and of this login; its number.
     pub(super) fn greet(&self, login: &Login) -> Result<u64, Fault> {
         let mut control = self.control.borrow_mut();
-        if let Some(id) = control.as_mut().and_then(|line| number(line, login).ok()) {
+        let same = self.greeted.borrow().as_ref() == Some(login);
+        if same && let Some(id) = control.as_mut().and_then(|line| number(line, login).ok()) {
             return Ok(id);
         }
         if let Some(mut dead) = control.take() {
@@ -43,6 +47,7 @@ impl Sessions {
         }
         let (line, id) = opened(Session::Control, login)?;
         *control = Some(line);
+        *self.greeted.borrow_mut() = Some(login.clone());
         Ok(id)
     }
 
