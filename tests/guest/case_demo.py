@@ -1,6 +1,5 @@
 """The story for a person: a replica under load is backed up, restored, attached, and compared."""
-import os
-import pty
+import subprocess
 import sys
 import time
 
@@ -9,7 +8,7 @@ from case_backup import XFS_BY_GTID
 from load import Load, WRITERS, check_invariants
 from oracle import attach, catch_up, compare, discard, manifest, restore
 from server import version
-from tool import RELEASED, config, published
+from tool import BACKUP_S_MAX, RELEASED, config, published
 
 
 def demo(world):
@@ -19,6 +18,7 @@ def demo(world):
         time.sleep(2)
         chapter("holdstill backup, of the replica, while they write")
         backup = backup_on_terminal(config(world.replica))
+        load.calm_down()
         chapter("Restore it: a private server starts on a copy of the backup")
         restored = restore(backup)
         try:
@@ -47,12 +47,11 @@ def tell(text):
 
 
 def backup_on_terminal(config_path):
-    """holdstill gets a terminal of its own, so that its progress shows as it would for a person."""
+    """holdstill gets our own terminal, so that its progress shows as it would for a person."""
     before = published()
-    status = pty.spawn([str(RELEASED), "backup", "--config", str(config_path)])
     sys.stdout.flush()
-    code = os.waitstatus_to_exitcode(status)
-    expect(code == 0, f"holdstill ended with {code}")
+    done = subprocess.run([str(RELEASED), "backup", "--config", str(config_path)], timeout=BACKUP_S_MAX)
+    expect(done.returncode == 0, f"holdstill ended with {done.returncode}")
     return BACKUPS / (published() - before).pop()
 
 

@@ -116,7 +116,7 @@ def error_destination_on_source(world):
     try:
         return refused(world, path, {REFUSED}, str(inside), "same filesystem")
     finally:
-        inside.rmdir()
+        shutil.rmtree(inside)
 
 
 def error_destination_too_small(world):

@@ -24,6 +24,7 @@ def attach_wrong_backup(world, server, design):
     """What the oracle says, or None if it was content."""
     with Load(world.primary) as load:
         run = run_tool("backup", config(server), WRONG, HOLDSTILL_WRONG=design).ended(0)
+        load.calm_down()
         restored = restore(run.published(), world.kind.gtid)
         try:
             prove_attached(restored, run.published(), world.primary, load, edit=server is world.primary)

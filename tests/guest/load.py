@@ -34,6 +34,7 @@ ACCOUNTS = 40
 OPENING_BALANCE = 1000
 TOTAL = len(ACCOUNT_TABLES) * ACCOUNTS * OPENING_BALANCE
 PAUSE_S = 0.02              # leaves an emulated replica the time to keep up
+CALM_PAUSE_S = 0.25         # while a restored server, slower still, has to catch up
 RETRY = (1205, 1213)        # lock wait timeout, deadlock: the transaction is rolled back and forgotten
 
 _fork = multiprocessing.get_context("fork")
@@ -57,10 +58,10 @@ class Load:
 
     def __init__(self, server):
         self.server = server
-        self.stopping = _fork.Event()
+        self.stopping, self.calm = _fork.Event(), _fork.Event()
         self.logs = fresh_directory(Path("/run/lab-writers"))
-        self.writers = [_fork.Process(target=_write, args=(server, number, self.stopping, self.log(number)),
-                                      daemon=True) for number in range(WRITERS)]
+        self.writers = [_fork.Process(target=_write, args=(self, number), daemon=True)
+                        for number in range(WRITERS)]
 
     def __enter__(self):
         for writer in self.writers:
@@ -78,6 +79,10 @@ class Load:
             if writer.is_alive():
                 writer.kill()
                 raise Failed("a writer hangs: the server takes no writes")
+
+    def calm_down(self):
+        """The picture is taken: the writers go on, but do not outrun the server made from it."""
+        self.calm.set()
 
     def log(self, number):
         return self.logs / str(number)
@@ -105,18 +110,18 @@ class Load:
         return (max(until(limit_s, next_commits, "every writer to go on")) - moment) * 1000
 
 
-def _write(server, number, stopping, log):
-    session = server.session(database="lab")
+def _write(load, number):
+    session = load.server.session(database="lab")
     random.seed(number)
-    with session, session.cursor() as cursor, log.open("w", buffering=1) as commits:
+    with session, session.cursor() as cursor, load.log(number).open("w", buffering=1) as commits:
         last = {table: _last(cursor, table, number) for table in ("journal", "step_innodb", "step_myisam")}
-        while not stopping.is_set():
+        while not load.stopping.is_set():
             for act in (_transfer, _step):
                 began = time.monotonic()
                 act(session, cursor, number, last)
                 ended = time.monotonic()
                 commits.write(f"{ended:.6f} {(ended - began) * 1000:.3f}\n")
-                time.sleep(PAUSE_S)
+                time.sleep(CALM_PAUSE_S if load.calm.is_set() else PAUSE_S)
 
 
 def _last(cursor, table, number):

@@ -37,7 +37,7 @@ def run_case(case):
     """One line: `ok NAME figures` or `not ok NAME reason`."""
     began = time.monotonic()
     try:
-        figures = case(world.have(case.kind)) if case.kind else case()
+        figures = case(world.have(case.kind))
         line, passed = f"ok {case.__name__}", True
         line += "".join(f"  {key}={value}" for key, value in (figures or {}).items())
     except (Failed, NotRun) as reason:

@@ -117,6 +117,7 @@ def checksums(server, names):
 
 def prove(backup, source, load, gtid=True, edit=False):
     """Everything: start, invariants, attach while the writers go on, catch up, compare."""
+    load.calm_down()
     restored = restore(backup, gtid)
     try:
         check_invariants(restored)

@@ -44,11 +44,11 @@ myisam-recover-options = OFF
 OF_MARIADB = """log-slave-updates
 binlog-format = ROW
 gtid-strict-mode = 1
-innodb-log-file-size = 32M
+innodb-log-file-size = 16M
 """
 OF_MYSQL = """log-replica-updates
 mysqlx = OFF
-innodb-redo-log-capacity = 64M
+innodb-redo-log-capacity = 16M
 """
 GTID_ON = "" if MARIADB else "gtid-mode = ON\nenforce-gtid-consistency = ON\n"
 # Without GTIDs a parallel applier leaves gaps that no file and position can describe.
@@ -168,7 +168,7 @@ def template():
         if MARIADB:
             run("mariadb-install-db", "--no-defaults", "--force", "--user=mysql", f"--datadir={made}",
                 "--auth-root-authentication-method=normal", "--skip-test-db",
-                "--innodb-log-file-size=32M")
+                "--innodb-log-file-size=16M")
         else:
             run(DAEMON, "--no-defaults", "--initialize-insecure", "--user=mysql", f"--datadir={made}",
                 timeout=300)
