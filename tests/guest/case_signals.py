@@ -1,0 +1,110 @@
+"""Runs that are interrupted, killed, or fail under the lock: the database goes on, the slate is clean."""
+import os
+import signal
+import time
+
+import storage
+from base import expect, run
+from case_backup import XFS_BY_GTID, backup_and_prove
+from case_errors import REFUSED, refused
+from load import Load
+from tool import WRONG, Run, config, published, run_tool
+
+SETTLE_S_MAX = 45
+RESUME_MS_MAX = 1000
+LOCKED_MS_MAX = 5000
+ROLLED_BACK = 4
+
+
+def interrupted(world, which, word):
+    """A signal while the run holds at `word`: exit 128 + signal, nothing published, nothing left."""
+    with_previous = published()
+    held = Run("backup", config(world.replica), WRONG, HOLDSTILL_HOLD_AT=word).wait_until_held(word)
+    told = time.monotonic()
+    held.process.send_signal(which)
+    held.wait(SETTLE_S_MAX).ended(128 + which)
+    settled = time.monotonic() - told
+    expect(published() == with_previous, "an interrupted run changed what is published")
+    world.require_clean_slate()
+    return {"settled_s": f"{settled:.1f}"}
+
+
+def _interruption(which, word):
+    def case(world):
+        return interrupted(world, which, word)
+    case.__name__ = f"{which.name.lower()}_during_{word}"
+    return case
+
+
+def killed(world, server, word, **sections):
+    """SIGKILL in the window while writers wait: they go on at once; `recover` cleans up."""
+    with_previous, path = published(), config(server, **sections)
+    with Load(world.primary) as load:
+        held = Run("backup", path, WRONG, HOLDSTILL_HOLD_AT=word).wait_until_held(word)
+        time.sleep(0.3)             # every writer has run into the lock by now
+        moment = time.monotonic()
+        os.kill(held.process.pid, signal.SIGKILL)
+        resumed = load.resume_ms(moment)
+    expect(resumed <= RESUME_MS_MAX, f"the writers went on after {resumed:.0f} ms only")
+    held.wait()
+    recovered = run_tool("recover", path).ended(0)
+    expect(published() == with_previous, "a killed run changed what is published")
+    world.require_clean_slate()
+    return {"resumed_ms": round(resumed), "recover_s": f"{recovered.seconds:.1f}"}
+
+
+def sigkill_in_window_alone(world):
+    return killed(world, world.primary, "locked")
+
+
+def sigkill_in_window_replica(world):
+    return killed(world, world.replica, "locked")
+
+
+def sigkill_while_frozen(world):
+    """Freeze by ioctl, where freezes nest: it outlives its maker unless the dead-man thaws."""
+    return killed(world, world.primary, "frozen", lock={"freeze": "explicit"})
+
+
+def sigkill_during_copy(world):
+    return killed(world, world.replica, "copy")
+
+
+def explicit_freeze(world):
+    """The same backup with the explicit freeze, proven by the same oracle."""
+    return backup_and_prove(world, world.primary, lock={"freeze": "explicit"})
+
+
+def explicit_freeze_refused(world):
+    """Linux 6.1: freezes do not nest, so lvcreate would fail under the lock. Said beforehand."""
+    return refused(world, config(world.primary, lock={"freeze": "explicit"}), {REFUSED}, "freeze", "explicit")
+
+
+def snapshot_fails_under_lock(world):
+    """A foreign device sits on the name that LVM needs for the snapshot's origin.
+
+    Nothing of that shows before lvcreate builds its tables, so it fails under the lock, on any kernel,
+    and leaves an orphan volume behind.
+    """
+    in_the_way = f"{storage.VG}-primary-real"
+    run("dmsetup", "create", in_the_way, "--table", "0 8 zero")
+    try:
+        with Load(world.primary) as load:
+            done = run_tool("backup", config(world.primary)).ended(ROLLED_BACK)
+            worst = load.worst_ms(done.began)
+    finally:
+        run("dmsetup", "remove", "--retry", in_the_way)
+    expect(worst < LOCKED_MS_MAX, f"a writer waited {worst:.0f} ms")
+    expect("hint:" in "\n".join(done.err), f"no hint: {done.words()}")
+    world.require_clean_slate()
+    return {"exit": done.code, "worst_commit_ms": round(worst)}
+
+
+CASES = [_interruption(which, word) for word in ("locked", "copy", "publish")
+         for which in (signal.SIGINT, signal.SIGTERM)]
+KILLS = [sigkill_in_window_alone, sigkill_in_window_replica, sigkill_during_copy, snapshot_fails_under_lock]
+# Debian's kernels nest freezes from 6.8 on; the program under test has to find out by itself.
+FREEZES_NEST = tuple(map(int, os.uname().release.split("-")[0].split(".")[:2])) >= (6, 8)
+EXPLICIT = [explicit_freeze, sigkill_while_frozen] if FREEZES_NEST else [explicit_freeze_refused]
+for _case in CASES + KILLS + EXPLICIT:
+    _case.kind = XFS_BY_GTID

@@ -1,0 +1,22 @@
+"""The cases by name, and the groups in which scripts/test runs them."""
+import case_backup
+import case_conformance
+import case_demo
+import case_errors
+import case_signals
+import case_speed
+import case_wrong
+
+# Cases of one world stand together: building a world takes longer than most cases.
+GROUPS = {
+    "backups": case_backup.CASES,
+    "wrong": case_wrong.CASES,
+    "errors": case_errors.CASES,
+    "signals": case_signals.CASES,
+    "kills": case_signals.KILLS,
+    "explicit": case_signals.EXPLICIT,
+    "speed": case_speed.CASES,
+    "conformance": case_conformance.CASES,
+    "demo": case_demo.CASES,
+}
+ALL = [case for group in GROUPS.values() for case in group]

@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""Runs cases of the lab by name and says how each went: `main.py CASE...`, `main.py --list`.
+
+The last line is `N passed, N failed`. Exit 0 only if every case asked for has passed.
+"""
+import sys
+import time
+import traceback
+
+import cases
+import world
+from base import Failed, NotRun
+from server import version
+
+
+def main(names):
+    if names == ["--list"]:
+        return list_cases()
+    chosen = [case for name in names for case in choose(name)]
+    print(f"lab: {version()}, {len(chosen)} cases", flush=True)
+    results = [run_case(case) for case in chosen]
+    world.forget()
+    print(f"{results.count(True)} passed, {results.count(False)} failed", flush=True)
+    return 0 if chosen and all(results) else 1
+
+
+def choose(name):
+    if name in cases.GROUPS:
+        return cases.GROUPS[name]
+    found = [case for case in cases.ALL if case.__name__ == name]
+    if not found:
+        sys.exit(f"no case or group '{name}'; there are: {' '.join(names_of_all())}")
+    return found
+
+
+def run_case(case):
+    """One line: `ok NAME figures` or `not ok NAME reason`."""
+    began = time.monotonic()
+    try:
+        figures = case(world.have(case.kind))
+        line, passed = f"ok {case.__name__}", True
+        line += "".join(f"  {key}={value}" for key, value in (figures or {}).items())
+    except (Failed, NotRun) as reason:
+        line, passed = f"not ok {case.__name__}  {reason}", False
+    except Exception as error:      # a bug of the lab itself is a failure too, told in full
+        traceback.print_exc()
+        line, passed = f"not ok {case.__name__}  {type(error).__name__}: {error}", False
+    print(f"{line}  ({time.monotonic() - began:.1f} s)", flush=True)
+    if not passed:
+        forget_quietly()
+    return passed
+
+
+def forget_quietly():
+    """After a failure the world is not trusted any more; its removal may fail as well."""
+    try:
+        world.forget()
+    except Exception as error:
+        print(f"lab: could not tear down the world: {error}", flush=True)
+        world._current = None
+
+
+def names_of_all():
+    return [*cases.GROUPS, *(case.__name__ for case in cases.ALL)]
+
+
+def list_cases():
+    for name, members in cases.GROUPS.items():
+        print(f"{name}: {' '.join(case.__name__ for case in members)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

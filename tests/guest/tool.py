@@ -1,0 +1,147 @@
+"""holdstill as its operator uses it: a config file, an option file, a process, an exit code.
+
+Two binaries: the released one, and the one built with `wrong-designs`, which can be told to be wrong
+(HOLDSTILL_WRONG) or to hold still at a point of its run (HOLDSTILL_HOLD_AT).
+"""
+import json
+import os
+import re
+import subprocess
+import threading
+import time
+
+from base import BACKUPS, HOME, PAYLOAD, STATE, Failed, NotRun, expect
+from server import MARIADB
+
+RELEASED = PAYLOAD / "holdstill"
+WRONG = PAYLOAD / "holdstill-wrong"
+CONFIGS = HOME / "config"
+
+USER, PASSWORD = "holdstill", "hold-secret"
+# The least that is needed, and nothing more: what is tested is what the README asks for.
+PRIVILEGES = (("RELOAD", "BINLOG MONITOR", "SLAVE MONITOR", "REPLICATION SLAVE ADMIN", "PROCESS",
+               "CONNECTION ADMIN") if MARIADB else
+              ("RELOAD", "REPLICATION CLIENT", "REPLICATION_SLAVE_ADMIN", "PROCESS", "CONNECTION_ADMIN"))
+
+BACKUP_S_MAX = 180
+HOLD_S_MAX = 60
+
+
+def create_user(server, user=USER, without=()):
+    granted = [name for name in PRIVILEGES if name not in without]
+    server.sql(f"CREATE USER {user}@localhost IDENTIFIED BY '{PASSWORD}'",
+               f"GRANT {', '.join(granted)} ON *.* TO {user}@localhost")
+
+
+def config(server, user=USER, password=PASSWORD, raw="", **sections):
+    """Writes a config for one server; keyword sections overlay the usual ones. Its path."""
+    CONFIGS.mkdir(parents=True, exist_ok=True)
+    option_file = CONFIGS / "client.cnf"
+    option_file.unlink(missing_ok=True)
+    option_file.touch(mode=0o600)
+    option_file.write_text(f"[client]\nuser={user}\npassword={password}\n")
+    settings = {
+        "": {"state_dir": str(STATE)},
+        "server": {"socket": str(server.socket), "option_file": str(option_file)},
+        "lock": {"wait_ms_max": 10_000, "hold_ms_max": 60_000, "freeze": "auto"},
+        "snapshot": {"size": "512MiB"},
+        "destination": {"directory": str(BACKUPS)},
+    }
+    for name, overlay in sections.items():
+        settings[name if name != "top" else ""] |= overlay
+    path = CONFIGS / "holdstill.toml"
+    path.write_text("\n".join(map(_section, settings.items())) + raw)
+    return path
+
+
+def _section(item):
+    name, values = item
+    lines = [f"[{name}]"] if name else []
+    return "\n".join(lines + [f"{key} = {json.dumps(value)}" for key, value in values.items()])
+
+
+class Run:
+    """One process of holdstill, from start to end. `out` and `err` are lists of lines."""
+
+    def __init__(self, command, config_path, binary=RELEASED, **environment):
+        if not binary.exists():
+            raise NotRun(f"there is no '{binary.name}' in the payload")
+        STATE.mkdir(parents=True, exist_ok=True)
+        BACKUPS.mkdir(exist_ok=True)
+        self.before = published()
+        self.began = time.monotonic()
+        self.process = subprocess.Popen(
+            [str(binary), *command.split(), "--config", str(config_path)], text=True, errors="replace",
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env=os.environ | {"LC_ALL": "C.UTF-8"} | environment, start_new_session=True)
+        self.out, self.err = [], []
+        self.readers = [threading.Thread(target=_gather, args=pair, daemon=True) for pair in
+                        ((self.process.stdout, self.out), (self.process.stderr, self.err))]
+        for reader in self.readers:
+            reader.start()
+
+    def wait(self, timeout=BACKUP_S_MAX):
+        try:
+            self.code = self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise Failed(f"holdstill did not end within {timeout} s: {self.words()}") from None
+        self.seconds = time.monotonic() - self.began
+        for reader in self.readers:
+            reader.join(2)          # a child that outlives a killed run may still hold the pipe
+        return self
+
+    def words(self):
+        return " | ".join((self.err + self.out)[-6:])[-500:]
+
+    def ended(self, code):
+        expect(self.code == code, f"exit {self.code} instead of {code}: {self.words()}")
+        return self
+
+    def wait_until_held(self, word):
+        deadline = time.monotonic() + HOLD_S_MAX
+        while not any(f"holding at {word}" in line for line in self.err):
+            if self.process.poll() is not None:
+                raise Failed(f"never held at '{word}': {self.wait().words()}")
+            if time.monotonic() > deadline:
+                self.process.kill()
+                raise Failed(f"not at '{word}' after {HOLD_S_MAX} s: {self.words()}")
+            time.sleep(0.05)
+        return self
+
+    def published(self):
+        """The one backup that this run published."""
+        new = sorted(published() - self.before)
+        expect(len(new) == 1, f"{len(new)} new backups instead of one: {self.words()}")
+        return BACKUPS / new[0]
+
+    def window(self):
+        """waited, locked, released: milliseconds, as the run itself told them."""
+        found = re.findall(r"window: waited (\d+) ms, locked (\d+) ms, released (\d+) ms", "\n".join(self.out))
+        expect(found, "the run did not end with its window")
+        return dict(zip(("waited_ms", "locked_ms", "released_ms"), map(int, found[-1])))
+
+
+def _gather(stream, lines):
+    for line in stream:
+        lines.append(line.rstrip("\n"))
+
+
+def run_tool(command, config_path, binary=RELEASED, **environment):
+    return Run(command, config_path, binary, **environment).wait()
+
+
+def published():
+    """Names of the finished backups in the destination."""
+    return {path.name for path in BACKUPS.iterdir() if (path / "backup.json").exists()
+            and not path.name.startswith(".")}
+
+
+def unpublished():
+    return {path.name for path in BACKUPS.glob(".*.partial")}
+
+
+def ledgers():
+    """What is left in the state directory beside the run lock, which stays."""
+    return {str(path.relative_to(STATE)) for path in STATE.rglob("*")
+            if path.is_file() and "lock" not in path.name}
