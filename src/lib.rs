@@ -4,6 +4,8 @@
 //! done ([`run`]), what may be left behind ([`claim`], [`ledger`], [`settle`], [`recover`]), what
 //! is kept ([`store`]), and the seam to the machine ([`host`]).
 
+pub mod config;
+
 pub mod plan;
 
 pub mod run;
