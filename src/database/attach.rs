@@ -80,25 +80,37 @@ fn place(channel: &Channel) -> (&str, u64) {
     (&channel.file, channel.position)
 }
 
-/// The GTID set a replica has: what was applied, never what was merely received.
-fn applied(executed: Option<&String>, channels: &[Channel]) -> Option<String> {
-    let executed = executed?.clone();
-    if !wrong::design(Wrong::ReceiverPosition) {
-        return Some(executed);
+/// MariaDB's position of a replica: what was applied, never what was merely received.
+fn mariadb_position(coordinates: &Coordinates) -> Option<String> {
+    let (own, channels) = (&coordinates.own, &coordinates.channels);
+    if wrong::design(Wrong::ReceiverPosition) {
+        return Some(received(channels).collect::<Vec<_>>().join(","))
+            .filter(|set| !set.is_empty());
     }
-    let received = channels.iter().map(|channel| channel.received.gtid.as_str());
-    let received: Vec<_> = received.filter(|set| !set.is_empty()).collect();
-    if received.is_empty() { Some(executed) } else { Some(received.join(",")) }
+    // A channel that used `current_pos` had `gtid_slave_pos` and the server's own writes behind it.
+    let current = channels.iter().any(|channel| channel.gtid == "Current_Pos");
+    if current { own.gtid_current_pos.clone() } else { own.gtid_slave_pos.clone() }
+}
+
+/// MySQL's set of a replica: what was executed, never what was merely received.
+fn mysql_executed(coordinates: &Coordinates) -> Option<String> {
+    let executed = coordinates.own.gtid_executed.as_deref()?;
+    if wrong::design(Wrong::ReceiverPosition) {
+        let all: Vec<_> = [executed].into_iter().chain(received(&coordinates.channels)).collect();
+        return Some(all.join(","));
+    }
+    Some(executed.to_owned())
+}
+
+fn received(channels: &[Channel]) -> impl Iterator<Item = &str> {
+    channels.iter().map(|channel| channel.received.gtid.as_str()).filter(|set| !set.is_empty())
 }
 
 fn mariadb_replica(coordinates: &Coordinates) -> Vec<String> {
-    let (own, channels) = (&coordinates.own, &coordinates.channels);
+    let channels = &coordinates.channels;
     let mut lines = vec!["STOP ALL SLAVES".to_owned()];
     lines.extend(channels.iter().map(|c| format!("RESET SLAVE{}", mariadb_channel(&c.name))));
-    // A channel that used `current_pos` had `gtid_slave_pos` and the server's own writes behind it.
-    let current = channels.iter().any(|channel| channel.gtid == "Current_Pos");
-    let position = if current { &own.gtid_current_pos } else { &own.gtid_slave_pos };
-    if let Some(set) = applied(position.as_ref(), channels) {
+    if let Some(set) = mariadb_position(coordinates) {
         lines.push(format!("SET GLOBAL gtid_slave_pos = {}", quoted(&set)));
     }
     lines.extend(channels.iter().map(mariadb_change));
@@ -149,11 +161,11 @@ fn placeholders(word: &str) -> String {
 }
 
 fn mysql_replica(server: &Server, coordinates: &Coordinates) -> Vec<String> {
-    let (own, channels) = (&coordinates.own, &coordinates.channels);
+    let channels = &coordinates.channels;
     let replica = server.replica_word();
     let mut lines = vec![format!("STOP {replica}")];
     lines.extend(channels.iter().map(|c| format!("RESET {replica}{}", mysql_channel(&c.name))));
-    lines.extend(purged(server, applied(own.gtid_executed.as_ref(), channels)));
+    lines.extend(purged(server, mysql_executed(coordinates)));
     lines.extend(channels.iter().map(|channel| mysql_change(server, channel)));
     lines.extend(channels.iter().map(|c| format!("START {replica}{}", mysql_channel(&c.name))));
     lines

@@ -146,7 +146,8 @@ pub fn own(server: &Server, answers: &[Rows]) -> Result<Own, String> {
     Ok(Own {
         file: log.get(0, "File").filter(|file| !file.is_empty()).map(String::from),
         position: position.transpose()?,
-        gtid_executed: set("gtid_executed"),
+        // A set of former days, when GTIDs were on, is no position of today.
+        gtid_executed: set("gtid_executed").filter(|_| gtids.get(0, "gtid_mode") != Some("OFF")),
         gtid_binlog_pos: set("gtid_binlog_pos"),
         gtid_slave_pos: set("gtid_slave_pos"),
         gtid_current_pos: set("gtid_current_pos"),

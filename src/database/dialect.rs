@@ -80,7 +80,9 @@ impl Server {
                  @@GLOBAL.gtid_slave_pos AS gtid_slave_pos, \
                  @@GLOBAL.gtid_current_pos AS gtid_current_pos"
             }
-            Flavour::MySql => "SELECT @@GLOBAL.gtid_executed AS gtid_executed",
+            Flavour::MySql => {
+                "SELECT @@GLOBAL.gtid_executed AS gtid_executed, @@GLOBAL.gtid_mode AS gtid_mode"
+            }
         };
         vec![self.binary_log_status().to_owned(), gtids.to_owned()]
     }
