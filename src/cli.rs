@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 use crate::config::{self, Config};
 use crate::error::{Code, Stop};
 use crate::host::dry::DryRun;
-use crate::host::linux::Linux;
+use crate::host::linux::{self, Linux};
 use crate::host::traced::Traced;
 use crate::host::{Act, Ask, Fault, Host, Login};
 use crate::plan::{self, Refusal};
@@ -171,12 +171,13 @@ fn list(file: &Path) -> Result<Code, Stop> {
 }
 
 fn read(host: &dyn Host, file: &Path) -> Result<Config, Stop> {
-    config::read(host, file).map_err(Stop::Usage)
+    config::load(host, file).map_err(Stop::Usage)
 }
 
 fn load(host: &dyn Host, file: &Path) -> Result<(Config, Login), Stop> {
     let config = read(host, file)?;
-    let login = config::login(host, &config, file).map_err(Stop::Usage)?;
+    let login = config::login(host, &config, linux::credentials_directory());
+    let login = login.map_err(|complaint| Stop::Usage(vec![complaint]))?;
     Ok((config, login))
 }
 

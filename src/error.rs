@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use crate::config::Complaint;
 use crate::host::Fault;
 use crate::plan::Refusal;
 use crate::run::Outcome;
@@ -71,7 +72,7 @@ impl From<Code> for ExitCode {
 pub enum Stop {
     /// The command line or the configuration is wrong.
     #[error("{}", complaints(.0))]
-    Usage(Vec<Refusal>),
+    Usage(Vec<Complaint>),
     /// The plan refuses.
     #[error("{0}")]
     Refused(#[from] Refusal),
@@ -107,7 +108,7 @@ impl Stop {
     pub fn message(&self) -> String {
         let mut text = String::new();
         match self {
-            Self::Usage(all) => all.iter().for_each(|one| tell(&mut text, one)),
+            Self::Usage(all) => all.iter().for_each(|one| tell(&mut text, &one.clone().into())),
             Self::Refused(one) => tell(&mut text, one),
             Self::Busy { .. } => tell(
                 &mut text,
@@ -126,8 +127,8 @@ fn tell(text: &mut String, one: &Refusal) {
     }
 }
 
-fn complaints(all: &[Refusal]) -> String {
-    all.iter().map(|one| one.what.as_str()).collect::<Vec<_>>().join("; ")
+fn complaints(all: &[Complaint]) -> String {
+    all.iter().map(Complaint::to_string).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]

@@ -3,8 +3,11 @@
 
 use serde::Serialize;
 
-use super::Server;
+use super::replica::{either, name, runs};
+use super::{Flavour, Server};
 use crate::host::Rows;
+
+pub use super::attach::statements;
 
 /// Everything a new replica needs to know.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -52,6 +55,21 @@ pub struct Channel {
     /// Whether the channel finds its place by GTID: MySQL's `Auto_Position`, MariaDB's
     /// `Using_Gtid`; empty if it does not.
     pub gtid: String,
+    /// The number of the error that stopped the applier, 0 if none did.
+    pub errno: u64,
+    /// What the receiver had fetched: how far behind the backup is, never where to go on.
+    pub received: Received,
+}
+
+/// What a channel's receiver has fetched, applied or not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Received {
+    /// The source's file.
+    pub file: String,
+    /// The position in it.
+    pub position: u64,
+    /// MySQL: `Retrieved_Gtid_Set`, MariaDB: `Gtid_IO_Pos`; empty if there is none.
+    pub gtid: String,
 }
 
 impl Channel {
@@ -61,17 +79,82 @@ impl Channel {
     }
 }
 
-/// Reads the channels from the status statement.
-pub fn channels(_server: &Server, _status: &Rows) -> Result<Vec<Channel>, String> {
-    Ok(Vec::new())
+/// Reads the channels from the status statement: the executed pair, `Relay_Source_Log_File` and
+/// `Exec_Source_Log_Pos`. The pair `Source_Log_File` and `Read_Source_Log_Pos` beside it is the
+/// receiver's, and a replica that went on from there would miss what was not applied yet.
+pub fn channels(server: &Server, status: &Rows) -> Result<Vec<Channel>, String> {
+    (0..status.rows.len()).map(|row| channel(server, status, row)).collect()
 }
 
-/// Reads the server's own position from the answers to `Window::position`, in order.
-pub fn own(_server: &Server, _answers: &[Rows]) -> Result<Own, String> {
-    Ok(Own::default())
+fn channel(server: &Server, status: &Rows, row: usize) -> Result<Channel, String> {
+    let text = |new: &str, old: &str| -> Result<String, String> {
+        let found = either(status, row, new, old);
+        // A NULL is an answer, a missing column is not.
+        let known = [new, old].iter().any(|name| has(status, name));
+        found.map(String::from).or_else(|| known.then(String::new)).ok_or_else(|| {
+            format!("expected the column '{new}' or '{old}' in the replication status of {server}")
+        })
+    };
+    let number = |new: &str, old: &str| -> Result<u64, String> {
+        let found = text(new, old)?;
+        let wrong = || format!("expected a number in '{old}', found '{found}'");
+        if found.is_empty() { Ok(0) } else { found.parse().map_err(|_| wrong()) }
+    };
+    let port = number("Source_Port", "Master_Port")?;
+    Ok(Channel {
+        name: name(status, row).to_owned(),
+        applying: runs(status, row),
+        host: text("Source_Host", "Master_Host")?,
+        port: u16::try_from(port).map_err(|_| format!("expected a port, found '{port}'"))?,
+        user: text("Source_User", "Master_User")?,
+        file: text("Relay_Source_Log_File", "Relay_Master_Log_File")?,
+        position: number("Exec_Source_Log_Pos", "Exec_Master_Log_Pos")?,
+        gtid: by_gtid(server, status, row),
+        errno: number("Last_SQL_Errno", "Last_SQL_Errno")?,
+        received: Received {
+            file: text("Source_Log_File", "Master_Log_File")?,
+            position: number("Read_Source_Log_Pos", "Read_Master_Log_Pos")?,
+            gtid: text("Retrieved_Gtid_Set", "Gtid_IO_Pos").unwrap_or_default(),
+        },
+    })
 }
 
-/// The statements that attach a new replica to the source of this backup.
-pub fn statements(_record: &crate::store::Record) -> String {
-    String::new()
+fn has(status: &Rows, column: &str) -> bool {
+    status.columns.iter().any(|name| name.eq_ignore_ascii_case(column))
+}
+
+fn by_gtid(server: &Server, status: &Rows, row: usize) -> String {
+    let found = match server.flavour {
+        Flavour::MariaDb => status.get(row, "Using_Gtid").filter(|how| *how != "No"),
+        Flavour::MySql => {
+            status.get(row, "Auto_Position").filter(|how| *how == "1").map(|_| "Auto_Position")
+        }
+    };
+    found.unwrap_or_default().to_owned()
+}
+
+/// Reads the server's own position from the answers to `Server::own_position`, in order. No row in
+/// the first answer means that the binary log is off.
+pub fn own(server: &Server, answers: &[Rows]) -> Result<Own, String> {
+    let [log, gtids] = answers else {
+        return Err(format!("expected 2 answers about the position, found {}", answers.len()));
+    };
+    let set = |column: &str| gtids.get(0, column).map(one_line).filter(|set| !set.is_empty());
+    let position = log.get(0, "Position").map(|text| {
+        text.parse().map_err(|_| format!("expected a position of {server}, found '{text}'"))
+    });
+    Ok(Own {
+        file: log.get(0, "File").filter(|file| !file.is_empty()).map(String::from),
+        position: position.transpose()?,
+        // A set of former days, when GTIDs were on, is no position of today.
+        gtid_executed: set("gtid_executed").filter(|_| gtids.get(0, "gtid_mode") != Some("OFF")),
+        gtid_binlog_pos: set("gtid_binlog_pos"),
+        gtid_slave_pos: set("gtid_slave_pos"),
+        gtid_current_pos: set("gtid_current_pos"),
+    })
+}
+
+/// MySQL breaks its GTID sets into lines.
+fn one_line(set: &str) -> String {
+    set.chars().filter(|letter| !letter.is_whitespace()).collect()
 }

@@ -1,13 +1,43 @@
-//! Making the plan.
+//! Making the plan: look at everything a backup depends on, in this order, and refuse before the
+//! first effect. The host is `&dyn Host`, so nothing here can act.
 
-use super::{Plan, Refusal};
-use crate::host::Host;
+use super::{
+    Note, Plan, Refusal, assemble, destination, freeze, replication, server, source, space, tools,
+};
+use crate::config::Config;
+use crate::host::{Host, Login};
 
-/// Looks at everything a backup depends on.
-pub fn plan(
-    _host: &dyn Host,
-    _config: &crate::config::Config,
-    _login: &crate::host::Login,
-) -> Result<Plan, Refusal> {
-    Err(Refusal::new("cannot plan yet", "Wait."))
+/// Looks at everything a backup depends on, and decides everything a run will do.
+pub fn plan(host: &dyn Host, config: &Config, login: &Login) -> Result<Plan, Refusal> {
+    let mut notes = Vec::new();
+    let machine = tools::machine(host)?;
+    let (programs, versions) = tools::find(host, &mut notes)?;
+    let met = server::meet(host, login, &mut notes)?;
+    let source = source::find(host, &met, &programs, &mut notes)?;
+    let replica = replication::look(host, config, login, &met, &mut notes)?;
+    let cow = space::cow_store(host, config, &programs, &source, &mut notes)?;
+    freeze::check(host, config, &machine, &source, &mut notes)?;
+    let copy_bytes = destination::check(host, config, &source, &mut notes)?;
+    let found = assemble::Found {
+        machine,
+        programs,
+        versions,
+        server: met.server,
+        source,
+        replica,
+        cow,
+        copy_bytes,
+        notes,
+    };
+    assemble::plan(config, login, found)
+}
+
+/// One more note.
+pub(super) fn pass(notes: &mut Vec<Note>, aspect: &'static str, found: impl Into<String>) {
+    notes.push(Note::pass(aspect, found));
+}
+
+/// One more warning.
+pub(super) fn warn(notes: &mut Vec<Note>, aspect: &'static str, found: impl Into<String>) {
+    notes.push(Note::warning(aspect, found));
 }

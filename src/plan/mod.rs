@@ -4,9 +4,19 @@
 //! commands, statements, limits, and the claims, which are all the run may leave behind.
 //! Deliberately absent: acting. A plan holds no host.
 
+mod assemble;
+mod destination;
+mod freeze;
 pub mod make;
 mod note;
 mod refusal;
+mod replication;
+mod server;
+mod source;
+mod space;
+#[cfg(test)]
+mod tests;
+mod tools;
 
 use std::path::PathBuf;
 

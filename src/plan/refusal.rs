@@ -1,5 +1,6 @@
 //! Why a plan cannot be made. Nothing has been touched when one of these is returned.
 
+use crate::config::Complaint;
 use crate::host::Fault;
 
 /// A refusal: what could not be done and why, and the command that helps.
@@ -16,6 +17,12 @@ impl Refusal {
     /// A refusal with its hint.
     pub fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { what: what.into(), hint: Some(hint.into()) }
+    }
+}
+
+impl From<Complaint> for Refusal {
+    fn from(complaint: Complaint) -> Self {
+        Self { what: complaint.to_string(), hint: complaint.hint }
     }
 }
 

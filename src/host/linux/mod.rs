@@ -40,6 +40,7 @@ use signals::{FromNow, Signals};
 pub(crate) use freeze::thaw as thaw_open;
 pub(crate) use guard::{ACTED, ARM, DISMISS, FAILED, READY, Watched};
 pub(crate) use kernel::{adopt, ignore_stop_signals};
+pub(crate) use machine::credentials_directory;
 
 /// The machine we run on.
 pub struct Linux {

@@ -1,0 +1,236 @@
+//! From the file as typed to what is meant: defaults, limits, and everything that may not be.
+
+use std::net::IpAddr;
+use std::path::{Component, Path, PathBuf};
+
+use toml::de::DeTable;
+
+use super::raw::{self, Raw};
+use super::{
+    Complaint, Config, Copy, Destination, Freeze, Lock, Replica, SecretIn, Server, Size, Snapshot,
+};
+use crate::host::{Reach, Tls};
+use crate::units::{Bytes, Millis};
+
+const STATE_DIR: &str = "/var/lib/holdstill";
+const RUN_DIR: &str = "/run/holdstill";
+const PORT: u16 = 3306;
+const CONNECT_MS_MAX: Millis = Millis(10_000);
+const WAIT_MS_MAX: Millis = Millis(10_000);
+const HOLD_MS_MAX: Millis = Millis(30_000);
+const STOP_MS_MAX: Millis = Millis(60_000);
+const COPY_MS_MAX: Millis = Millis(86_400_000);
+const SIZE: Size = Size::Percent(20);
+
+/// No limit may be longer than a week: a larger number is a slip of the unit.
+const MS_MAX: Millis = Millis(7 * 86_400_000);
+
+/// Reads a configuration's text; `path` is where it came from. All complaints at once.
+pub fn parse(path: &Path, text: &str) -> Result<Config, Vec<Complaint>> {
+    let mut complaints = Vec::new();
+    let raw = raw::read(text, &mut complaints);
+    let typed_well = complaints.is_empty();
+    let mut check = Check { text, complaints, typed_well };
+    let config = check.config(path, raw);
+    if check.complaints.is_empty() { Ok(config) } else { Err(check.complaints) }
+}
+
+struct Check<'a> {
+    text: &'a str,
+    complaints: Vec<Complaint>,
+    typed_well: bool,
+}
+
+impl Check<'_> {
+    fn config(&mut self, path: &Path, raw: Raw) -> Config {
+        Config {
+            path: path.into(),
+            state_dir: self.path_or("state_dir", raw.top.state_dir, STATE_DIR),
+            run_dir: self.path_or("run_dir", raw.top.run_dir, RUN_DIR),
+            server: self.server(raw.server),
+            lock: Lock {
+                wait_ms_max: self.limit("lock.wait_ms_max", raw.lock.wait_ms_max, WAIT_MS_MAX),
+                hold_ms_max: self.limit("lock.hold_ms_max", raw.lock.hold_ms_max, HOLD_MS_MAX),
+                freeze: raw.lock.freeze.unwrap_or(Freeze::Auto),
+            },
+            replica: Replica {
+                stop_ms_max: self.limit(
+                    "replica.stop_ms_max",
+                    raw.replica.stop_ms_max,
+                    STOP_MS_MAX,
+                ),
+            },
+            snapshot: Snapshot { size: self.size(raw.snapshot.size.unwrap_or(SIZE)) },
+            copy: Copy { ms_max: self.limit("copy.ms_max", raw.copy.ms_max, COPY_MS_MAX) },
+            destination: self.destination(raw.destination.directory),
+        }
+    }
+
+    fn server(&mut self, raw: raw::Server) -> Server {
+        Server {
+            reach: self.reach(&raw),
+            secret: self.secret(&raw),
+            user: raw.user,
+            connect_ms_max: self.limit("server.connect_ms_max", raw.connect_ms_max, CONNECT_MS_MAX),
+        }
+    }
+
+    fn reach(&mut self, raw: &raw::Server) -> Option<Reach> {
+        match (&raw.socket, &raw.host) {
+            (Some(_), Some(_)) => {
+                let hint = "Keep the socket if the server is on this machine.";
+                self.complain("server.host", "'socket' and 'host' exclude each other", hint);
+                None
+            }
+            (Some(socket), None) => {
+                self.only_with_host(raw);
+                Some(Reach::Socket(self.path("server.socket", socket)))
+            }
+            (None, Some(host)) => Some(self.tcp(host, raw)),
+            (None, None) => {
+                self.only_with_host(raw);
+                None
+            }
+        }
+    }
+
+    /// TCP is encrypted unless the operator says otherwise in so many words: over plain TCP the
+    /// client would encrypt the password to whatever key its peer sends.
+    fn tcp(&mut self, host: &str, raw: &raw::Server) -> Reach {
+        let ca = raw.tls_ca.as_ref().map(|path| self.path("server.tls_ca", path));
+        let tls = match (raw.tls, ca) {
+            (Some(raw::Tls::Verified) | None, Some(ca)) => {
+                self.named(host);
+                Tls::Verified(ca)
+            }
+            (Some(raw::Tls::Verified), None) => {
+                let hint = "Name the authority's certificate file with 'tls_ca'.";
+                self.complain("server.tls", "'tls = \"verified\"' needs 'tls_ca'", hint);
+                Tls::Encrypted
+            }
+            (Some(raw::Tls::Required) | None, None) => Tls::Encrypted,
+            (Some(raw::Tls::Off), None) => Tls::Off,
+            (Some(_), Some(_)) => {
+                let hint = "Write 'tls = \"verified\"', or leave 'tls_ca' out.";
+                self.complain("server.tls_ca", "'tls_ca' would not be used", hint);
+                Tls::Encrypted
+            }
+        };
+        Reach::Tcp { host: host.to_owned(), port: raw.port.unwrap_or(PORT), tls }
+    }
+
+    /// rustls checks a name against the certificate, not an address.
+    fn named(&mut self, host: &str) {
+        if host.parse::<IpAddr>().is_ok() {
+            let what = format!("cannot verify the certificate of an address, '{host}'");
+            let hint = "Write the host name that the server's certificate is made out to.";
+            self.complain("server.host", what, hint);
+        }
+    }
+
+    fn only_with_host(&mut self, raw: &raw::Server) {
+        let given = [
+            ("port", raw.port.is_some()),
+            ("tls", raw.tls.is_some()),
+            ("tls_ca", raw.tls_ca.is_some()),
+        ];
+        for (key, _) in given.into_iter().filter(|(_, given)| *given) {
+            let hint = "Name the server's host, or leave the key out.";
+            self.complain(
+                &format!("server.{key}"),
+                format!("'{key}' needs 'host' in [server]"),
+                hint,
+            );
+        }
+    }
+
+    fn secret(&mut self, raw: &raw::Server) -> SecretIn {
+        let given = [&raw.option_file, &raw.password, &raw.credential];
+        if given.iter().filter(|one| one.is_some()).count() > 1 {
+            let what = "'option_file', 'password' and 'credential' exclude each other";
+            self.complain("server.password", what, "Keep one of them.");
+        }
+        if let Some(path) = &raw.option_file {
+            return SecretIn::OptionFile(self.path("server.option_file", path));
+        }
+        if let Some(name) = &raw.credential {
+            return SecretIn::Credential(self.credential(name));
+        }
+        if raw.password.is_some() { SecretIn::Config } else { SecretIn::Nothing }
+    }
+
+    fn credential(&mut self, name: &str) -> String {
+        if name.is_empty() || name.starts_with('.') || name.contains('/') {
+            let what = format!("expected the name of a credential, found '{name}'");
+            let hint = "It is the part before the colon in LoadCredential=NAME:PATH.";
+            self.complain("server.credential", what, hint);
+        }
+        name.to_owned()
+    }
+
+    fn destination(&mut self, directory: Option<String>) -> Destination {
+        if let Some(directory) = directory {
+            return Destination { directory: self.path("destination.directory", &directory) };
+        }
+        if self.typed_well {
+            let hint = "Write, for example: [destination] directory = \"/backup\".";
+            self.complaints.push(Complaint::new("no 'directory' in [destination]", hint));
+        }
+        Destination { directory: PathBuf::new() }
+    }
+
+    fn path_or(&mut self, key: &str, text: Option<String>, default: &str) -> PathBuf {
+        text.map_or_else(|| default.into(), |text| self.path(key, &text))
+    }
+
+    fn path(&mut self, key: &str, text: &str) -> PathBuf {
+        let path = Path::new(text);
+        let back = path.components().any(|part| part == Component::ParentDir);
+        if !path.is_absolute() || back || text.contains(['\0', '\n']) {
+            let what = format!("expected an absolute path without '..', found '{text}'");
+            self.complain(key, what, "Write the whole path, from '/'.");
+        }
+        path.components().collect()
+    }
+
+    fn limit(&mut self, key: &str, given: Option<Millis>, default: Millis) -> Millis {
+        let limit = given.unwrap_or(default);
+        if limit.0 == 0 || limit > MS_MAX {
+            let what = format!("expected 1 to {} milliseconds, found {}", MS_MAX.0, limit.0);
+            self.complain(key, what, "Every limit is a number of milliseconds above zero.");
+        }
+        limit
+    }
+
+    fn size(&mut self, size: Size) -> Size {
+        if matches!(size, Size::Percent(0 | 101..) | Size::Amount(Bytes(0))) {
+            let what = "expected 1 to 100 percent, or an amount above zero";
+            let hint = "A COW store never needs more than the size of its origin.";
+            self.complain("snapshot.size", what, hint);
+        }
+        size
+    }
+
+    /// Complains about a key that was typed well but cannot be meant.
+    fn complain(&mut self, key: &str, what: impl Into<String>, hint: &str) {
+        let (section, name) = key.split_once('.').unwrap_or(("", key));
+        let what = what.into();
+        let said =
+            if what.contains(&format!("'{name}'")) { what } else { format!("{key}: {what}") };
+        let complaint = Complaint::new(said, hint);
+        self.complaints.push(match place(self.text, section, name) {
+            Some(offset) => complaint.at(self.text, offset),
+            None => complaint,
+        });
+    }
+}
+
+/// Where a key stands in the text.
+fn place(text: &str, section: &str, name: &str) -> Option<usize> {
+    let table = DeTable::parse(text).ok()?;
+    let table = match section {
+        "" => table.get_ref(),
+        _ => table.get_ref().get(section)?.get_ref().as_table()?,
+    };
+    table.keys().find(|key| key.get_ref() == name).map(|key| key.span().start)
+}

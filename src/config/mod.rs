@@ -1,0 +1,163 @@
+//! The configuration: read as typed, then as meant, with all complaints at once.
+//!
+//! Pure but for [`load`] and [`login`], which read files through the host. Deliberately absent: the
+//! password. The configuration knows only where it is, so that nothing here can tell it.
+
+mod check;
+mod complaint;
+mod load;
+mod login;
+mod raw;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Deserializer};
+
+pub use check::parse;
+pub use complaint::Complaint;
+pub use load::load;
+pub use login::login;
+
+use crate::host::Reach;
+use crate::units::{Bytes, Millis};
+
+/// Where the server is looked for if nothing says otherwise.
+pub const SOCKET: &str = "/run/mysqld/mysqld.sock";
+
+/// What the operator means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The file it was read from.
+    pub path: PathBuf,
+    /// The ledger and the run lock.
+    pub state_dir: PathBuf,
+    /// The mount points.
+    pub run_dir: PathBuf,
+    /// How the server is reached.
+    pub server: Server,
+    /// The lock window.
+    pub lock: Lock,
+    /// What is done to a replica.
+    pub replica: Replica,
+    /// The snapshot.
+    pub snapshot: Snapshot,
+    /// The copy.
+    pub copy: Copy,
+    /// Where backups go.
+    pub destination: Destination,
+}
+
+/// How the server is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Socket or network; nothing leaves it to the option file, and then to [`SOCKET`].
+    pub reach: Option<Reach>,
+    /// The account, if the configuration names one.
+    pub user: Option<String>,
+    /// Where the password is.
+    pub secret: SecretIn,
+    /// How long connecting may take.
+    pub connect_ms_max: Millis,
+}
+
+/// Where the password is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretIn {
+    /// There is none (socket authentication).
+    Nothing,
+    /// In the configuration itself.
+    Config,
+    /// In an option file.
+    OptionFile(PathBuf),
+    /// In an option file of this name in `$CREDENTIALS_DIRECTORY` (systemd.exec(5)).
+    Credential(String),
+}
+
+/// The lock window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lock {
+    /// How long to wait for the lock.
+    pub wait_ms_max: Millis,
+    /// How long the lock may be held.
+    pub hold_ms_max: Millis,
+    /// Who freezes the filesystem.
+    pub freeze: Freeze,
+}
+
+/// Who freezes the filesystem.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Freeze {
+    /// device-mapper, when it suspends the origin.
+    #[default]
+    Auto,
+    /// We, around the snapshot.
+    Explicit,
+}
+
+/// What is done to a replica.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replica {
+    /// How long stopping, and later starting, an applier may take.
+    pub stop_ms_max: Millis,
+}
+
+/// The snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The size of its COW store.
+    pub size: Size,
+}
+
+/// The size of a COW store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// A part of the origin, 1 to 100.
+    Percent(u64),
+    /// An amount.
+    Amount(Bytes),
+}
+
+/// The copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copy {
+    /// How long it may take.
+    pub ms_max: Millis,
+}
+
+/// Where backups go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// The directory.
+    pub directory: PathBuf,
+}
+
+impl Size {
+    /// The size for an origin, in whole extents.
+    pub fn of(self, origin: Bytes, extent: Bytes) -> Bytes {
+        let wanted = match self {
+            Self::Percent(percent) => {
+                let part = u128::from(origin.0) * u128::from(percent) / 100;
+                u64::try_from(part).unwrap_or(u64::MAX)
+            }
+            Self::Amount(Bytes(bytes)) => bytes,
+        };
+        let extent = extent.0.max(1);
+        Bytes(wanted.div_ceil(extent).max(1).saturating_mul(extent))
+    }
+}
+
+impl<'de> Deserialize<'de> for Size {
+    /// Takes `"20%"` or `"512MiB"`.
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        let wrong = || format!("expected a size like '20%' or '512MiB', found '{text}'");
+        let parsed = match text.strip_suffix('%') {
+            Some(number) => number.trim().parse().ok().map(Self::Percent),
+            None => text.parse().ok().map(Self::Amount),
+        };
+        parsed.ok_or_else(|| serde::de::Error::custom(wrong()))
+    }
+}

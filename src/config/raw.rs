@@ -1,0 +1,228 @@
+//! The configuration file as typed: sections and keys, before anything is meant by them.
+//!
+//! Every section is read by itself, so that one wrong type does not hide the complaints about the
+//! other sections.
+
+use std::ops::Range;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::Complaint;
+use crate::units::Millis;
+
+/// Every key, by section; the first section is the file's top.
+pub(super) const KEYS: [(&str, &[&str]); 7] = [
+    ("", &["state_dir", "run_dir"]),
+    (
+        "server",
+        &[
+            "socket",
+            "host",
+            "port",
+            "tls",
+            "tls_ca",
+            "user",
+            "option_file",
+            "password",
+            "credential",
+            "connect_ms_max",
+        ],
+    ),
+    ("lock", &["wait_ms_max", "hold_ms_max", "freeze"]),
+    ("replica", &["stop_ms_max"]),
+    ("snapshot", &["size"]),
+    ("copy", &["ms_max"]),
+    ("destination", &["directory"]),
+];
+
+/// How far a suggestion may be from what was typed: 1 is the same word, 0 has nothing in common.
+const LIKENESS_MIN: f64 = 0.7;
+
+/// The top of the file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Top {
+    pub(super) state_dir: Option<String>,
+    pub(super) run_dir: Option<String>,
+}
+
+/// `[server]`. Without `Debug`: it holds the password until it is known that there is one.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Server {
+    pub(super) socket: Option<String>,
+    pub(super) host: Option<String>,
+    pub(super) port: Option<u16>,
+    pub(super) tls: Option<Tls>,
+    pub(super) tls_ca: Option<String>,
+    pub(super) user: Option<String>,
+    pub(super) option_file: Option<String>,
+    pub(super) password: Option<String>,
+    pub(super) credential: Option<String>,
+    pub(super) connect_ms_max: Option<Millis>,
+}
+
+/// `server.tls`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Tls {
+    Verified,
+    Required,
+    Off,
+}
+
+/// `[lock]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Lock {
+    pub(super) wait_ms_max: Option<Millis>,
+    pub(super) hold_ms_max: Option<Millis>,
+    pub(super) freeze: Option<super::Freeze>,
+}
+
+/// `[replica]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Replica {
+    pub(super) stop_ms_max: Option<Millis>,
+}
+
+/// `[snapshot]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Snapshot {
+    pub(super) size: Option<super::Size>,
+}
+
+/// `[copy]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Copy {
+    pub(super) ms_max: Option<Millis>,
+}
+
+/// `[destination]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Destination {
+    pub(super) directory: Option<String>,
+}
+
+/// The whole file as typed.
+#[derive(Default)]
+pub(super) struct Raw {
+    pub(super) top: Top,
+    pub(super) server: Server,
+    pub(super) lock: Lock,
+    pub(super) replica: Replica,
+    pub(super) snapshot: Snapshot,
+    pub(super) copy: Copy,
+    pub(super) destination: Destination,
+}
+
+/// Reads the file's text; what can be read is read even if there are complaints.
+pub(super) fn read(text: &str, complaints: &mut Vec<Complaint>) -> Raw {
+    let mut table = match DeTable::parse(text) {
+        Ok(table) => table.into_inner(),
+        Err(error) => {
+            complaints.push(located(text, error.span(), &syntax(error.message())));
+            return Raw::default();
+        }
+    };
+    drop_unknown(&mut table, text, complaints);
+    let raw = Raw {
+        server: section(&mut table, "server", text, complaints),
+        lock: section(&mut table, "lock", text, complaints),
+        replica: section(&mut table, "replica", text, complaints),
+        snapshot: section(&mut table, "snapshot", text, complaints),
+        copy: section(&mut table, "copy", text, complaints),
+        destination: section(&mut table, "destination", text, complaints),
+        top: Top::default(),
+    };
+    Raw { top: typed(Spanned::new(0..0, DeValue::Table(table)), text, complaints), ..raw }
+}
+
+/// The parser's own words on several lines, on one.
+fn syntax(message: &str) -> String {
+    message.lines().map(str::trim).collect::<Vec<_>>().join(", ")
+}
+
+fn located(text: &str, span: Option<Range<usize>>, what: &str) -> Complaint {
+    let complaint = Complaint { at: None, what: what.to_owned(), hint: None };
+    span.map_or(complaint.clone(), |span| complaint.at(text, span.start))
+}
+
+fn section<T: DeserializeOwned + Default>(
+    table: &mut DeTable<'_>,
+    name: &str,
+    text: &str,
+    complaints: &mut Vec<Complaint>,
+) -> T {
+    table.remove(name).map_or_else(T::default, |value| typed(value, text, complaints))
+}
+
+fn typed<T: DeserializeOwned + Default>(
+    value: Spanned<DeValue<'_>>,
+    text: &str,
+    complaints: &mut Vec<Complaint>,
+) -> T {
+    T::deserialize(toml::de::ValueDeserializer::from(value)).unwrap_or_else(|error| {
+        complaints.push(located(text, error.span(), &syntax(error.message())));
+        T::default()
+    })
+}
+
+/// Complains about every unknown key and takes it out, so that it does not hide other complaints.
+fn drop_unknown(table: &mut DeTable<'_>, text: &str, complaints: &mut Vec<Complaint>) {
+    let sections = || KEYS.iter().map(|(name, _)| *name).filter(|name| !name.is_empty());
+    for (name, keys) in KEYS {
+        let known: Vec<&str> = match name {
+            "" => keys.iter().copied().chain(sections()).collect(),
+            _ => keys.to_vec(),
+        };
+        let inner = match name {
+            "" => Some(&mut *table),
+            _ => table.get_mut(name).and_then(|value| match value.get_mut() {
+                DeValue::Table(inner) => Some(inner),
+                _ => None,
+            }),
+        };
+        if let Some(inner) = inner {
+            retain_known(inner, name, &known, text, complaints);
+        }
+    }
+}
+
+fn retain_known(
+    table: &mut DeTable<'_>,
+    section: &str,
+    known: &[&str],
+    text: &str,
+    complaints: &mut Vec<Complaint>,
+) {
+    let unknown: Vec<_> =
+        table.keys().filter(|key| !known.contains(&key.get_ref().as_ref())).cloned().collect();
+    for key in unknown {
+        let place = if section.is_empty() { String::new() } else { format!(" in [{section}]") };
+        let what = format!("unknown key '{}'{place}", key.get_ref());
+        let hint = suggestion(key.get_ref(), section, known);
+        complaints.push(Complaint::new(what, hint).at(text, key.span().start));
+        table.remove(&key);
+    }
+}
+
+/// The nearest known key of the section, or the section that has a key of this name.
+fn suggestion(key: &str, section: &str, known: &[&str]) -> String {
+    let elsewhere = KEYS.iter().find(|(name, keys)| *name != section && keys.contains(&key));
+    let likeness = |name: &str| strsim::jaro_winkler(key, name);
+    let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    match (elsewhere, nearest.filter(|name| likeness(name) >= LIKENESS_MIN)) {
+        (Some(("", _)), _) => format!("Write '{key}' at the top, before the first section."),
+        (Some((other, _)), _) => format!("'{key}' belongs under [{other}]."),
+        (None, Some(name)) => format!("Did you mean '{name}'?"),
+        (None, None) => format!("Known here are: {}.", known.join(", ")),
+    }
+}

@@ -1,0 +1,1 @@
+//! The configuration: what is accepted, and every complaint.

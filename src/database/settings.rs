@@ -1,0 +1,72 @@
+//! The server's variables that a plan depends on, asked for in one statement. A variable that a
+//! version does not have is simply not in the answer.
+
+use std::collections::BTreeMap;
+
+use crate::host::Rows;
+
+/// The variables, alphabetically.
+const NAMES: [&str; 22] = [
+    "aria_log_dir_path",
+    "datadir",
+    "gtid_mode",
+    "innodb_data_file_path",
+    "innodb_data_home_dir",
+    "innodb_doublewrite_dir",
+    "innodb_log_group_home_dir",
+    "innodb_temp_data_file_path",
+    "innodb_temp_tablespaces_dir",
+    "innodb_tmpdir",
+    "innodb_undo_directory",
+    "log_bin",
+    "log_bin_basename",
+    "port",
+    "relay_log_basename",
+    "replica_parallel_workers",
+    "replica_preserve_commit_order",
+    "slave_parallel_threads",
+    "slave_parallel_workers",
+    "slave_preserve_commit_order",
+    "tmpdir",
+    "wsrep_on",
+];
+
+/// The variables and their values.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings(BTreeMap<String, String>);
+
+/// Asks for all of them.
+pub fn question() -> String {
+    let names: Vec<_> = NAMES.iter().map(|name| format!("'{name}'")).collect();
+    format!("SHOW GLOBAL VARIABLES WHERE Variable_name IN ({})", names.join(", "))
+}
+
+/// How many temporary tables the appliers hold open; MySQL has it under both names.
+pub const OPEN_TEMPORARY_TABLES: &str = "SHOW GLOBAL STATUS WHERE Variable_name IN \
+                                         ('Replica_open_temp_tables', 'Slave_open_temp_tables')";
+
+impl Settings {
+    /// Reads rows of names and values.
+    pub fn read(rows: &Rows) -> Self {
+        let pair = |row: &Vec<Option<String>>| {
+            let name = row.first()?.as_ref()?.to_ascii_lowercase();
+            Some((name, row.get(1)?.clone().unwrap_or_default()))
+        };
+        Self(rows.rows.iter().filter_map(pair).collect())
+    }
+
+    /// A variable's value, if it has one and it is not empty.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Whether a variable is on.
+    pub fn is_on(&self, name: &str) -> bool {
+        matches!(self.get(name), Some("ON" | "1" | "YES"))
+    }
+
+    /// The first of these variables that is a number.
+    pub fn number(&self, names: &[&str]) -> Option<u64> {
+        names.iter().find_map(|name| self.get(name)?.parse().ok())
+    }
+}

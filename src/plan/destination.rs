@@ -1,0 +1,68 @@
+//! Where the backup goes: a directory of ours alone, on another filesystem, with room for it.
+
+use std::path::Path;
+
+use super::make::pass;
+use super::{Note, Refusal, source};
+use crate::config::Config;
+use crate::host::{Ask, Entry, Host, Kind};
+use crate::units::Bytes;
+
+/// What a copy may need beyond the files themselves, in percent: directories, block ends, and what
+/// is written until the snapshot is taken.
+const MARGIN_PERCENT: u64 = 5;
+
+/// How much the copy will read, if the destination can take it.
+pub(super) fn check(
+    host: &dyn Host,
+    config: &Config,
+    source: &source::Found,
+    notes: &mut Vec<Note>,
+) -> Result<Bytes, Refusal> {
+    let path = &config.destination.directory;
+    let shown = path.display();
+    let entry = directory(host, path)?;
+    if entry.device == source.mount.device {
+        let at = source.mount.point.display();
+        let what = format!("the destination '{shown}' is on the filesystem it backs up ('{at}')");
+        return Err(Refusal::new(what, "Name a directory on another disk or machine."));
+    }
+    let mut wanted = Bytes(0);
+    for part in &source.parts {
+        wanted.0 = wanted.0.saturating_add(host.usage(&part.real)?.0);
+    }
+    let needed = Bytes(wanted.0.saturating_add(wanted.0 / 100 * MARGIN_PERCENT));
+    let free = host.space(path)?.free;
+    if needed > free {
+        let what = format!(
+            "too little space at the destination '{shown}': the backup needs {needed} ({} bytes, \
+             {MARGIN_PERCENT} % of margin in it), {free} ({} bytes) are free",
+            needed.0, free.0
+        );
+        let hint = "Remove old backups ('holdstill list' shows them), or name another directory.";
+        return Err(Refusal::new(what, hint));
+    }
+    pass(notes, "destination", format!("'{shown}': {wanted} to copy, {free} free"));
+    Ok(wanted)
+}
+
+/// The destination, if it is a directory that only its owner can write to: a backup holds
+/// everything that the server knows.
+fn directory(host: &dyn Host, path: &Path) -> Result<Entry, Refusal> {
+    let shown = path.display();
+    let Some(entry) = host.entry(path)? else {
+        let hint = format!("Run 'mkdir --mode 0700 {shown}', or mount what belongs there.");
+        return Err(Refusal::new(format!("the destination '{shown}' is not there"), hint));
+    };
+    if entry.kind != Kind::Directory {
+        let what = format!("the destination '{shown}' is not a directory");
+        return Err(Refusal::new(what, "Name a directory under [destination]."));
+    }
+    if entry.mode & 0o022 != 0 {
+        let mode = entry.mode & 0o7777;
+        let what =
+            format!("the destination '{shown}' can be written to by others (mode {mode:04o})");
+        return Err(Refusal::new(what, format!("Run 'chmod go-w {shown}'.")));
+    }
+    Ok(entry)
+}

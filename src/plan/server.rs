@@ -1,0 +1,130 @@
+//! Meeting the server: reaching it, its version, its privileges, its variables.
+
+use std::path::PathBuf;
+
+use super::make::{pass, warn};
+use super::{Note, Refusal};
+use crate::database::dialect::LockKind;
+use crate::database::grants::{self, Granted, Need};
+use crate::database::settings::{self, Settings};
+use crate::database::{INTRODUCTION, Server, places};
+use crate::host::{Ask, Fault, Host, Login, Reach, Rows, Secret, Session};
+use crate::units::Millis;
+
+/// How long a question to the server may take while planning.
+pub(super) const ASK_MS_MAX: Millis = Millis(30_000);
+
+/// How writes are stopped.
+pub(super) const LOCK: LockKind = LockKind::FlushTables;
+
+/// The server as we met it.
+#[derive(Clone, Debug)]
+pub(super) struct Met {
+    pub(super) server: Server,
+    /// Who we are to it, as `user@host`.
+    pub(super) account: String,
+    pub(super) granted: Granted,
+    pub(super) settings: Settings,
+    pub(super) datadir: PathBuf,
+}
+
+/// Connects, and asks who it is, what we may, and how it is set.
+pub(super) fn meet(host: &dyn Host, login: &Login, notes: &mut Vec<Note>) -> Result<Met, Refusal> {
+    reach(host, login)?;
+    let rows = ask(host, INTRODUCTION)?;
+    let word = |column| rows.get(0, column).unwrap_or_default().to_owned();
+    let server = Server::parse(&word("version"), &word("comment")).map_err(|why| {
+        let hint = "Supported are MariaDB 10.4 and later, and MySQL 8.0, 8.4 and 9.";
+        Refusal::new(format!("cannot back up this server: {why}"), hint)
+    })?;
+    pass(notes, "server", format!("{server} at {login}"));
+    let account = word("account");
+    let granted = Granted::read(&ask(host, grants::QUESTION)?);
+    allowed(&granted, &grants::base(&server, LOCK), &account, notes)?;
+    let settings = Settings::read(&ask(host, &settings::question())?);
+    no_cluster(&settings)?;
+    let datadir = places::datadir(&settings).map_err(|why| {
+        let hint = "Ask the server: SHOW VARIABLES LIKE 'datadir'.";
+        Refusal::new(format!("cannot find the data directory: {why}"), hint)
+    })?;
+    Ok(Met { server, account, granted, settings, datadir })
+}
+
+/// Asks on the control session.
+pub(super) fn ask(host: &dyn Host, text: &str) -> Result<Rows, Fault> {
+    host.query(Session::Control, text, ASK_MS_MAX)
+        .map_err(|fault| fault.during(&format!("cannot ask the server '{text}'")))
+}
+
+fn reach(host: &dyn Host, login: &Login) -> Result<(), Refusal> {
+    if let Reach::Socket(path) = &login.reach
+        && host.entry(path)?.is_none()
+    {
+        let what = format!("cannot reach the server: no socket at '{}'", path.display());
+        let hint = "Start the server, or name its socket with 'socket' in [server].";
+        return Err(Refusal::new(what, hint));
+    }
+    host.greet(login).map(drop).map_err(|fault| unreached(login, &fault))
+}
+
+/// The numbers are of MySQL's and MariaDB's error lists: 1045 and 1698 access denied, 1130 host not
+/// allowed, 1040 too many connections.
+fn unreached(login: &Login, fault: &Fault) -> Refusal {
+    let what = format!("cannot connect to {login}: {fault}");
+    let hint = match fault.cause().sql {
+        Some(1045 | 1698) => denied(login),
+        Some(1130) => "Create the account for this host as well, or use the socket.".into(),
+        Some(1040) => "Raise max_connections, or wait; two connections are needed.".into(),
+        _ => format!("Check that the server runs and takes connections at '{login}'."),
+    };
+    Refusal::new(what, hint)
+}
+
+fn denied(login: &Login) -> String {
+    match &login.secret {
+        Secret::None => "Name an account and its password with 'option_file' in [server], or let \
+                         root in by the socket."
+            .into(),
+        Secret::OptionFile(path) => format!(
+            "Check user and password in '{p}': 'mariadb --defaults-file={p}' or 'mysql \
+             --defaults-file={p}' must get in.",
+            p = path.display()
+        ),
+        Secret::ConfigFile(path) => {
+            format!("Check 'user' and 'password' under [server] in '{}'.", path.display())
+        }
+    }
+}
+
+/// Refuses if a privilege is missing, unless a role may hold it: a server shows the privileges of a
+/// role only while it is active.
+pub(super) fn allowed(
+    granted: &Granted,
+    needs: &[Need],
+    account: &str,
+    notes: &mut Vec<Note>,
+) -> Result<(), Refusal> {
+    let missing = granted.missing(needs);
+    if missing.is_empty() {
+        let names: Vec<_> = needs.iter().map(|need| need.purpose).collect();
+        pass(notes, "privileges", format!("'{account}' may do all of: {}", names.join(", ")));
+        return Ok(());
+    }
+    let named = |need: &Need| format!("{} ({})", need.privilege, need.purpose);
+    let list: Vec<_> = missing.iter().map(named).collect();
+    let what = format!("the account '{account}' lacks {}", list.join(", "));
+    if granted.has_roles() {
+        warn(notes, "privileges", format!("{what}, unless a role of it has them"));
+        return Ok(());
+    }
+    Err(Refusal::new(what, format!("Run: {};", grants::statement(&missing, account))))
+}
+
+/// A node of a Galera cluster would need to be desynced before it may stand still.
+fn no_cluster(settings: &Settings) -> Result<(), Refusal> {
+    if !settings.is_on("wsrep_on") {
+        return Ok(());
+    }
+    let hint = "Back up an asynchronous replica of the cluster instead.";
+    Err(Refusal::new("cannot back up a node of a Galera cluster yet (wsrep_on is ON)", hint))
+}

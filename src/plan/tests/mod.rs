@@ -1,0 +1,1 @@
+//! Plans from captured facts, and every refusal.

@@ -1,0 +1,69 @@
+//! The machine and the programs that a run needs.
+
+use std::path::PathBuf;
+
+use super::make::pass;
+use super::{Note, Refusal, Tools};
+use crate::host::{Ask, Cmd, Host, Machine, Overrun};
+use crate::snapshot::thick;
+use crate::units::Millis;
+
+/// How long a program may take to tell its version.
+const VERSION_MS_MAX: Millis = Millis(10_000);
+
+/// The programs, each at its absolute path.
+#[derive(Clone, Debug)]
+pub(super) struct Programs {
+    pub(super) lvs: PathBuf,
+    pub(super) vgs: PathBuf,
+    pub(super) rsync: PathBuf,
+    pub(super) thick: thick::Programs,
+}
+
+/// The machine, if we may act on it.
+pub(super) fn machine(host: &dyn Host) -> Result<Machine, Refusal> {
+    let machine = host.machine()?;
+    if machine.uid == 0 {
+        return Ok(machine);
+    }
+    let what = format!("cannot take snapshots as user {}: expected root", machine.uid);
+    Err(Refusal::new(what, "Run it as root, for example with 'sudo'."))
+}
+
+/// Finds the programs and their versions.
+pub(super) fn find(host: &dyn Host, notes: &mut Vec<Note>) -> Result<(Programs, Tools), Refusal> {
+    let lvm = program(host, "lvm")?;
+    let programs = Programs {
+        lvs: program(host, "lvs")?,
+        vgs: program(host, "vgs")?,
+        thick: thick::Programs {
+            lvcreate: program(host, "lvcreate")?,
+            lvremove: program(host, "lvremove")?,
+        },
+        rsync: program(host, "rsync")?,
+    };
+    let tools = Tools {
+        lvm: version(host, lvm, "version", "LVM version:")?,
+        rsync: version(host, programs.rsync.clone(), "--version", "version ")?,
+    };
+    pass(notes, "programs", format!("lvm {}, rsync {}", tools.lvm, tools.rsync));
+    Ok((programs, tools))
+}
+
+fn program(host: &dyn Host, name: &'static str) -> Result<PathBuf, Refusal> {
+    host.program(name)?.ok_or_else(|| {
+        let package = if name == "rsync" { "rsync" } else { "lvm2" };
+        let hint = format!("Run 'apt install {package}' or 'dnf install {package}'.");
+        Refusal::new(format!("cannot find the program '{name}'"), hint)
+    })
+}
+
+/// The word after `before` in the program's answer; a version is told, never decided on.
+fn version(host: &dyn Host, program: PathBuf, arg: &str, before: &str) -> Result<String, Refusal> {
+    let cmd =
+        Cmd { program, args: Vec::new(), ms_max: VERSION_MS_MAX, overrun: Overrun::LeaveAlone };
+    let text = host.output(&cmd.arg(arg))?;
+    let after = text.split_once(before).map(|(_, after)| after);
+    let word = after.and_then(|after| after.split_ascii_whitespace().next());
+    Ok(word.unwrap_or("unknown").to_owned())
+}
