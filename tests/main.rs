@@ -1,1 +1,6 @@
+//! The tests that need the whole engine, in one binary: it links once.
 
+mod common;
+mod order;
+mod sweep;
+mod tidy;
