@@ -7,15 +7,17 @@ use std::cell::RefCell;
 use std::mem;
 
 use super::sim::Event;
-use super::{Act, Answer, Cmd, Exit, Fault, Host, Look};
+use super::{Act, Answer, Cmd, Exit, Fault, Host, Look, Session};
 use crate::units::Millis;
 
 /// What a simulated machine offers beside [`Host`], so that things can go wrong on it.
 pub trait Fragile: Host {
     /// An act is ordered: time passes and rules are checked, but nothing is done yet.
     fn order(&self, act: &Act);
-    /// An act that was ordered takes effect, now or late.
+    /// An act that was ordered takes effect.
     fn land(&self, act: &Act) -> Result<Answer, Fault>;
+    /// An act that nobody waits for any more takes effect.
+    fn land_late(&self, act: &Act);
     /// An act is interrupted in its middle.
     fn land_half(&self, act: &Act);
     /// Whether an event would change anything now.
@@ -140,7 +142,7 @@ impl<H: Fragile> Faulty<H> {
         let end = state.end.unwrap_or(End::Exit);
         if end != End::PowerLoss {
             for (_, _, act) in &state.late {
-                let _nobody_waits_for_it = self.host.land(act);
+                self.host.land_late(act);
             }
         }
         self.host.end(end == End::PowerLoss);
@@ -176,7 +178,7 @@ impl<H: Fragile> Faulty<H> {
         state.late = rest;
         let due: Vec<(Late, usize, Act)> = due;
         for (_, _, act) in &due {
-            let _nobody_waits_for_it = self.host.land(act);
+            self.host.land_late(act);
         }
     }
 
@@ -208,8 +210,8 @@ impl<H: Fragile> Faulty<H> {
         dead()
     }
 
-    fn be_late(&self, ms_max: Option<Millis>) -> Fault {
-        self.host.happen(Event::Passes(ms_max.unwrap_or_default()));
+    fn be_late(&self, session: Option<Session>, ms_max: Option<Millis>) -> Fault {
+        self.host.happen(Event::NoAnswer(session, ms_max.unwrap_or_default()));
         Fault::overdue("it is past its deadline")
     }
 
@@ -219,7 +221,13 @@ impl<H: Fragile> Faulty<H> {
                 self.host.happen(event);
                 self.host.look(what)
             }
-            Blow::Overdue(_) => Err(self.be_late(look_ms_max(what))),
+            Blow::Overdue(_) => {
+                let session = match what {
+                    Look::Query { session, .. } => Some(*session),
+                    _ => None,
+                };
+                Err(self.be_late(session, look_ms_max(what)))
+            }
             Blow::FailBefore | Blow::FailHalf | Blow::FailAfter => Err(Fault::unsure("it failed")),
             Blow::PowerLoss => Err(self.die(End::PowerLoss)),
             Blow::CrashBefore | Blow::CrashHalf | Blow::CrashAfter => Err(self.die(End::Crash)),
@@ -251,7 +259,11 @@ impl<H: Fragile> Faulty<H> {
                 let number = state.calls.len() - 1;
                 state.late.push((late, number, what.clone()));
                 drop(state);
-                self.be_late(act_ms_max(what))
+                let session = match what {
+                    Act::Sql(sql) => Some(sql.session),
+                    _ => None,
+                };
+                self.be_late(session, act_ms_max(what))
             }
             _ => Fault::unsure("it failed"),
         })
@@ -316,6 +328,7 @@ fn dead() -> Fault {
 fn has_half(act: &Act) -> bool {
     match act {
         Act::WriteFile { .. } | Act::RemoveTree(_) => true,
+        Act::Sql(sql) => sql.text.starts_with("FLUSH TABLES"),
         Act::Run(cmd) => cmd.program.ends_with("lvcreate") || cmd.program.ends_with("rsync"),
         _ => false,
     }

@@ -15,7 +15,7 @@ use process::Script;
 use crate::common::scenarios;
 
 /// How many broken invariants are shown; the first ones say it.
-const SHOWN_MAX: usize = 5;
+const SHOWN_MAX: usize = 12;
 
 /// Sweeps every scenario with up to `faults` faults, on all processors.
 fn sweep(faults: usize, delays: Delays) -> (u64, Vec<Caught>) {
@@ -54,7 +54,12 @@ fn work(faults: usize, delays: Delays, next: &AtomicUsize, sums: &Mutex<(u64, Ve
 fn assert_sound(faults: usize, delays: Delays, runs_min: u64) {
     let start = Instant::now();
     let (runs, caught) = sweep(faults, delays);
-    let shown: Vec<_> = caught.iter().take(SHOWN_MAX).map(ToString::to_string).collect();
+    let mut kinds = std::collections::BTreeMap::new();
+    for one in &caught {
+        kinds.entry(one.breach.to_string()).or_insert((0, one)).0 += 1;
+    }
+    let shown: Vec<_> =
+        kinds.values().take(SHOWN_MAX).map(|(n, one)| format!("{n} times {one}")).collect();
     println!("{faults} fault(s), {delays:?}: {runs} runs in {:.1?}", start.elapsed());
     assert!(caught.is_empty(), "{} caught:\n{}", caught.len(), shown.join("\n"));
     assert!(runs >= runs_min, "expected at least {runs_min} runs, made {runs}");

@@ -54,6 +54,7 @@ pub(super) fn half(world: &mut World, act: &Act) {
     match act {
         Act::WriteFile { path, text } => world.files.write_half(path, text),
         Act::RemoveTree(path) => world.files.remove_half(path),
+        Act::Sql(sql) => world.server.lock_half(sql),
         Act::Run(cmd) if report::program(cmd) == "lvcreate" => lvm::create_half(world, cmd),
         Act::Run(cmd) if report::program(cmd) == "rsync" => {
             let _did_not_even_begin = copy(world, cmd, Part::Half);

@@ -101,6 +101,14 @@ impl Fragile for Sim {
         effect::act(&mut self.arrange(), act)
     }
 
+    fn land_late(&self, act: &Act) {
+        let mut world = self.arrange();
+        let _nobody_waits_for_it = match act {
+            Act::Sql(sql) => world.server.execute_late(sql),
+            _ => effect::act(&mut world, act).map(drop),
+        };
+    }
+
     fn land_half(&self, act: &Act) {
         effect::half(&mut self.arrange(), act);
     }

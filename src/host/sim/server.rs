@@ -31,9 +31,20 @@ pub struct Server {
     pub position: u64,
     /// How much was written in all.
     pub writes: u64,
-    lock_session: Option<u64>,
-    control_session: Option<u64>,
+    /// Whether the lock came from a statement that failed: then `UNLOCK TABLES` does not release
+    /// it, only the end of its session does (seen on MySQL 9.7 after a timed-out FTWRL).
+    stuck: bool,
+    lock_session: Option<Line>,
+    control_session: Option<Line>,
     last_connection: u64,
+}
+
+/// An open session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Line {
+    number: u64,
+    /// Whether it waits for the answer to a statement, and cannot ask another.
+    busy: bool,
 }
 
 /// A replication channel.
@@ -68,6 +79,7 @@ impl Server {
             lock: None,
             position: 400,
             writes: 0,
+            stuck: false,
             lock_session: None,
             control_session: None,
             last_connection: 40,
@@ -90,13 +102,33 @@ impl Server {
 
     /// The connection number of a session.
     pub fn number(&self, session: Session) -> Option<u64> {
+        self.line(session).map(|line| line.number)
+    }
+
+    fn line(&self, session: Session) -> Option<Line> {
         match session {
             Session::Lock => self.lock_session,
             Session::Control => self.control_session,
         }
     }
 
-    fn seat(&mut self, session: Session) -> &mut Option<u64> {
+    /// The number of a session that can be asked something.
+    fn ready(&self, session: Session) -> Result<u64, Fault> {
+        match self.line(session) {
+            None => Err(Fault::unsure("the server has gone away")),
+            Some(line) if line.busy => Err(Fault::refused("the session is still busy")),
+            Some(line) => Ok(line.number),
+        }
+    }
+
+    /// A statement of this session has no answer yet.
+    pub(super) fn keep_busy(&mut self, session: Session) {
+        if let Some(line) = self.seat(session) {
+            line.busy = true;
+        }
+    }
+
+    fn seat(&mut self, session: Session) -> &mut Option<Line> {
         match session {
             Session::Lock => &mut self.lock_session,
             Session::Control => &mut self.control_session,
@@ -107,26 +139,27 @@ impl Server {
     pub(super) fn connect(&mut self, session: Session) -> u64 {
         self.close(session);
         self.last_connection += 1;
-        *self.seat(session) = Some(self.last_connection);
+        *self.seat(session) = Some(Line { number: self.last_connection, busy: false });
         self.last_connection
     }
 
-    /// The session's number; a new one if there is none.
+    /// The session's number; a new one if there is none that could be asked something.
     pub(super) fn greet(&mut self, session: Session) -> u64 {
-        self.number(session).unwrap_or_else(|| self.connect(session))
+        self.ready(session).unwrap_or_else(|_| self.connect(session))
     }
 
     /// A session ends, and with it its lock.
     pub(super) fn close(&mut self, session: Session) {
-        let closed = self.seat(session).take();
+        let closed = self.seat(session).take().map(|line| line.number);
         if closed.is_some() && self.lock == closed {
-            self.lock = None;
+            (self.lock, self.stuck) = (None, false);
         }
     }
 
     /// Ends the lock session by order of the control session.
     pub(super) fn kill(&mut self, session: Session) -> Result<(), Fault> {
-        if self.control_session.is_none() || self.number(session).is_none() {
+        self.ready(Session::Control)?;
+        if self.number(session).is_none() {
             return Err(Fault::refused("no such session"));
         }
         self.close(session);
@@ -135,7 +168,7 @@ impl Server {
 
     /// Whether our lock session holds the lock.
     pub fn is_locked_by_us(&self) -> bool {
-        self.lock.is_some() && self.lock == self.lock_session
+        self.lock.is_some() && self.lock == self.number(Session::Lock)
     }
 
     /// Whether no applier runs.
@@ -151,12 +184,35 @@ impl Server {
 
     /// Executes a statement that changes something.
     pub(super) fn execute(&mut self, sql: &Sql) -> Result<(), Fault> {
-        let text = sql.text.as_str();
-        let Some(number) = self.number(sql.session) else {
-            return Err(Fault::unsure("the server has gone away"));
-        };
+        let number = self.ready(sql.session)?;
+        self.obey(number, &sql.text)
+    }
+
+    /// A statement that nobody waits for any more takes effect. That of a lock session only if
+    /// the session is still there; what the control session ordered goes on without it.
+    pub(super) fn execute_late(&mut self, sql: &Sql) -> Result<(), Fault> {
+        let waiting = self.seat(sql.session).as_mut().filter(|line| line.busy);
+        match (waiting, sql.session) {
+            (Some(line), _) => {
+                line.busy = false;
+                let number = line.number;
+                self.obey(number, &sql.text)
+            }
+            (None, Session::Control) => self.obey(0, &sql.text),
+            (None, Session::Lock) => Ok(()),
+        }
+    }
+
+    /// A lock statement that fails and holds all the same.
+    pub(super) fn lock_half(&mut self, sql: &Sql) {
+        if let (Ok(number), true) = (self.ready(sql.session), is_lock(&sql.text)) {
+            self.stuck = self.lock(number).is_ok();
+        }
+    }
+
+    fn obey(&mut self, number: u64, text: &str) -> Result<(), Fault> {
         match text {
-            "FLUSH TABLES WITH READ LOCK" | "BACKUP STAGE BLOCK_COMMIT" => self.lock(number),
+            _ if is_lock(text) => self.lock(number),
             "UNLOCK TABLES" | "BACKUP STAGE END" => self.unlock(number),
             "BACKUP STAGE START" | "BACKUP STAGE FLUSH" | "BACKUP STAGE BLOCK_DDL" => Ok(()),
             _ if text.starts_with("SET ") => Ok(()),
@@ -176,15 +232,13 @@ impl Server {
 
     /// Nothing but the holder's own word releases it.
     fn unlock(&mut self, number: u64) -> Result<(), Fault> {
-        self.lock = self.lock.filter(|holder| *holder != number);
+        self.lock = self.lock.filter(|holder| *holder != number || self.stuck);
         Ok(())
     }
 
     /// Answers a SELECT or SHOW; nothing if the statement is not simulated.
     pub(super) fn query(&self, session: Session, text: &str) -> Result<Option<Rows>, Fault> {
-        let Some(number) = self.number(session) else {
-            return Err(Fault::unsure("the server has gone away"));
-        };
+        let number = self.ready(session)?;
         Ok(Some(match text {
             "SELECT CONNECTION_ID()" => row(&[("CONNECTION_ID()", number.to_string())]),
             "SHOW MASTER STATUS" | "SHOW BINARY LOG STATUS" | "SHOW BINLOG STATUS" => {
@@ -197,10 +251,16 @@ impl Server {
 
     /// See `World::fingerprint`.
     pub(super) fn fingerprint(&self, hash: &mut impl Hasher) {
-        (self.is_locked_by_us(), self.lock.is_some()).hash(hash);
-        (self.lock_session.is_some(), self.control_session.is_some()).hash(hash);
+        (self.is_locked_by_us(), self.lock.is_some(), self.stuck).hash(hash);
+        let busy = |line: Option<Line>| line.map(|line| line.busy);
+        (busy(self.lock_session), busy(self.control_session)).hash(hash);
         self.channels.iter().for_each(|channel| channel.applies.hash(hash));
     }
+}
+
+/// Whether a statement takes the global lock.
+pub(super) fn is_lock(text: &str) -> bool {
+    matches!(text, "FLUSH TABLES WITH READ LOCK" | "BACKUP STAGE BLOCK_COMMIT")
 }
 
 /// A result of one row.

@@ -78,8 +78,8 @@ pub enum Event {
     Overflow,
     /// The server ends the lock session.
     SessionLost,
-    /// Time passes.
-    Passes(Millis),
+    /// A session's statement gets no answer within this time.
+    NoAnswer(Option<Session>, Millis),
 }
 
 impl World {
@@ -125,7 +125,10 @@ impl World {
             Event::Signal => self.signal = Some(15),
             Event::Overflow => self.volumes.overflow(),
             Event::SessionLost => self.server.close(Session::Lock),
-            Event::Passes(ms) => self.clock += ms.0 * 1_000_000,
+            Event::NoAnswer(session, ms) => {
+                self.clock += ms.0 * 1_000_000;
+                session.into_iter().for_each(|session| self.server.keep_busy(session));
+            }
         }
     }
 
@@ -135,7 +138,7 @@ impl World {
             Event::Signal => self.signal.is_none(),
             Event::Overflow => self.volumes.can_overflow(),
             Event::SessionLost => self.server.number(Session::Lock).is_some(),
-            Event::Passes(_) => true,
+            Event::NoAnswer(..) => true,
         }
     }
 
