@@ -148,7 +148,9 @@ impl fmt::Display for Claim {
     }
 }
 
-/// Removes the partial copy if its `backup.json` names our run, or if it is still empty.
+/// Removes the partial copy if its `backup.json` names our run, or if nothing else is in it yet.
+/// The record goes last: a removal that is interrupted leaves a directory that still says whose it
+/// is. What we did not put there keeps the directory.
 fn remove_partial(host: &mut dyn Host, directory: &Path, run: &str) -> Result<(), Fault> {
     if host.entry(directory)?.is_none() {
         return Ok(());
@@ -162,7 +164,10 @@ fn remove_partial(host: &mut dyn Host, directory: &Path, run: &str) -> Result<()
         let why = format!("'{}' is not of run {run}, it is left alone", directory.display());
         return Err(Fault::refused(why));
     }
-    host.act(&Act::RemoveTree(directory.into())).map(drop)
+    host.act(&Act::RemoveTree(directory.join(store::TREE)))?;
+    host.act(&Act::RemoveFile(directory.join(store::COORDINATES)))?;
+    host.act(&Act::RemoveFile(directory.join(store::RECORD)))?;
+    host.act(&Act::RemoveDir(directory.into())).map(drop)
 }
 
 /// Removes the volume that carries the run's tag; a volume of the same name without it is not ours.
