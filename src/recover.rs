@@ -53,7 +53,10 @@ impl End {
 pub fn recover(host: &mut dyn Host, state_dir: &Path) -> Result<Vec<Recovered>, Fault> {
     let machine = host.machine()?;
     let found = ledger::find(host, state_dir)?;
-    Ok(found.into_iter().map(|one| recover_one(host, &machine, one)).collect())
+    let recovered = found.into_iter().map(|one| recover_one(host, &machine, one)).collect();
+    // One that stays is small and says nothing; the next recovery tries again.
+    let _tried_again = ledger::remove_unfinished(host, state_dir);
+    Ok(recovered)
 }
 
 fn recover_one(host: &mut dyn Host, machine: &Machine, found: Found) -> Recovered {
