@@ -246,15 +246,16 @@ fn restart(
     last.and_then(|()| Err(Fault::unsure("the applier does not stay running".to_owned())))
 }
 
-/// Unlocks; if that fails ends the session from the control session; if that fails closes its
-/// socket, which the server answers by releasing the lock.
+/// Unlocks; if that fails ends the session from the control session; and closes its socket in any
+/// case, which the server answers by releasing the lock. For MySQL 9.7 keeps the lock of a FLUSH
+/// that timed out whatever is unlocked, until its session is closed.
 fn release(host: &mut dyn Host, unlock: &Sql) -> Result<(), Fault> {
-    let Err(first) = host.act(&Act::Sql(unlock.clone())) else { return Ok(()) };
-    if wrong::design(Wrong::UnlockWithoutLastResort) {
-        return Err(first);
+    if let Err(fault) = host.act(&Act::Sql(unlock.clone())) {
+        if wrong::design(Wrong::UnlockWithoutLastResort) {
+            return Err(fault);
+        }
+        let _closed_anyway = host.act(&Act::Kill(unlock.session));
     }
-    // Killed or not, the socket is closed: a killed session must not be taken for a live one.
-    let _killed = host.act(&Act::Kill(unlock.session));
     host.act(&Act::Hangup(unlock.session)).map(drop)
 }
 

@@ -50,7 +50,7 @@ pub(super) fn hold_still(run: &mut Run<'_>, record: &mut Record) -> Result<Taken
     let proven = run.host.now()?;
     unlock(run)?;
     let released = run.host.now()?;
-    close(run)?;
+    run.release(|claim| matches!(claim, Claim::Guarded))?;
 
     let marks = Marks { asked, granted, ordered, taken: at_taken, proven, released };
     record.window = marks.times();
@@ -123,14 +123,9 @@ fn prove(run: &Run<'_>, locked: &Locked) -> Result<(), Fault> {
     Err(Fault::refused(format!("the lock was lost: session {before} is now session {found}")))
 }
 
+/// Unlocks and ends the lock session, which has done its work.
 fn unlock(run: &mut Run<'_>) -> Result<(), Fault> {
     run.release(|claim| matches!(claim, Claim::Locked { .. }))
-}
-
-/// Dismisses the dead-man and ends the lock session, which has done its work.
-fn close(run: &mut Run<'_>) -> Result<(), Fault> {
-    run.release(|claim| matches!(claim, Claim::Guarded))?;
-    run.host.act(&Act::Hangup(Session::Lock)).map(drop)
 }
 
 impl Marks {
