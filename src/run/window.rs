@@ -91,7 +91,11 @@ fn position(run: &Run<'_>) -> Result<Vec<Rows>, Fault> {
 /// Freezes if the plan says so; where one volume is the source, device-mapper freezes by itself.
 fn freeze(run: &mut Run<'_>, _: &Locked) -> Result<Frozen, Fault> {
     if let Some(point) = &run.plan.window.freeze {
-        run.host.act(&Act::Freeze(point.clone()))?;
+        let frozen = run.host.act(&Act::Freeze(point.clone()));
+        if frozen.as_ref().is_err_and(Fault::is_overdue) {
+            run.held.expect_late_freeze();
+        }
+        frozen?;
     }
     Ok(Frozen(()))
 }
