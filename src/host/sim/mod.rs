@@ -105,6 +105,7 @@ impl Fragile for Sim {
         let mut world = self.arrange();
         let _nobody_waits_for_it = match act {
             Act::Sql(sql) => world.server.execute_late(sql),
+            Act::Run(cmd) => effect::run_late(&mut world, cmd),
             _ => effect::act(&mut world, act).map(drop),
         };
     }
