@@ -246,17 +246,18 @@ fn restart(
     last.and_then(|()| Err(Fault::unsure("the applier does not stay running".to_owned())))
 }
 
-/// Unlocks; if that fails ends the session from the control session; and closes its socket in any
-/// case, which the server answers by releasing the lock. For MySQL 9.7 keeps the lock of a FLUSH
-/// that timed out whatever is unlocked, until its session is closed.
+/// Unlocks, and closes the session's socket in any case, which the server answers by releasing the
+/// lock: MySQL 9.7 keeps that of a FLUSH that timed out whatever is unlocked. Where one of the two
+/// fails the session is ended from the control session.
 fn release(host: &mut dyn Host, unlock: &Sql) -> Result<(), Fault> {
+    let kill = Act::Kill(unlock.session);
     if let Err(fault) = host.act(&Act::Sql(unlock.clone())) {
         if wrong::design(Wrong::UnlockWithoutLastResort) {
             return Err(fault);
         }
-        let _closed_anyway = host.act(&Act::Kill(unlock.session));
+        let _closed_anyway = host.act(&kill);
     }
-    host.act(&Act::Hangup(unlock.session)).map(drop)
+    host.act(&Act::Hangup(unlock.session)).or_else(|_| host.act(&kill)).map(drop)
 }
 
 /// Thaws, and takes nothing but the kernel's own word for it.
