@@ -9,20 +9,20 @@ use holdstill::plan::Plan;
 
 /// A world and a plan for it.
 #[derive(Clone)]
-pub struct Scenario {
+pub(crate) struct Scenario {
     /// What it is called.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// The machine before the run.
-    pub sim: Sim,
+    pub(crate) sim: Sim,
     /// What is to be done there.
-    pub plan: Plan,
+    pub(crate) plan: Plan,
 }
 
 /// Everything holdstill keeps between runs.
-pub const STATE: &str = "/var/lib/holdstill";
+pub(crate) const STATE: &str = "/var/lib/holdstill";
 
 /// All scenarios.
-pub fn scenarios() -> Vec<Scenario> {
+pub(crate) fn scenarios() -> Vec<Scenario> {
     vec![
         Scenario {
             name: "mariadb-replica",

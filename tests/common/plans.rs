@@ -15,25 +15,25 @@ use super::STATE;
 use super::worlds::machine;
 
 /// The run's id, which every name of the run contains.
-pub const RUN: &str = "20260921T130640Z-0000002a";
+pub(crate) const RUN: &str = "20260921T130640Z-0000002a";
 /// Where the server's files are.
-pub const SOURCE: &str = "/var/lib/mysql";
+pub(crate) const SOURCE: &str = "/var/lib/mysql";
 /// Where backups go.
-pub const DESTINATION: &str = "/backup";
+pub(crate) const DESTINATION: &str = "/backup";
 /// The volume group.
-pub const VG: &str = "lab";
+pub(crate) const VG: &str = "lab";
 /// How long a statement may take.
 const SQL_MS_MAX: Millis = Millis(5_000);
 
 /// A MariaDB replica; the freeze is left to device-mapper.
-pub fn mariadb_replica() -> Plan {
+pub(crate) fn mariadb_replica() -> Plan {
     let stop = vec!["STOP SLAVE SQL_THREAD"];
     let restarts = vec![("", "START SLAVE SQL_THREAD")];
     replica(alone(Flavour::MariaDb, "xfs"), "SHOW ALL SLAVES STATUS", &stop, &restarts)
 }
 
 /// The same with an explicit freeze.
-pub fn explicit_freeze() -> Plan {
+pub(crate) fn explicit_freeze() -> Plan {
     let mut plan = mariadb_replica();
     let point = PathBuf::from(SOURCE);
     plan.window.freeze = Some(point.clone());
@@ -43,7 +43,7 @@ pub fn explicit_freeze() -> Plan {
 }
 
 /// A MySQL replica of two sources.
-pub fn mysql_two_channels() -> Plan {
+pub(crate) fn mysql_two_channels() -> Plan {
     let stop = vec![
         "STOP REPLICA SQL_THREAD FOR CHANNEL 'east'",
         "STOP REPLICA SQL_THREAD FOR CHANNEL 'west'",
@@ -56,7 +56,7 @@ pub fn mysql_two_channels() -> Plan {
 }
 
 /// A MySQL server that is no replica.
-pub fn mysql_alone() -> Plan {
+pub(crate) fn mysql_alone() -> Plan {
     alone(Flavour::MySql, "ext4")
 }
 

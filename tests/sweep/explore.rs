@@ -16,13 +16,13 @@ use crate::common::Scenario;
 
 /// A broken invariant and the way there.
 #[derive(Clone, Debug)]
-pub struct Caught {
+pub(crate) struct Caught {
     /// The scenario.
-    pub scenario: &'static str,
+    pub(crate) scenario: &'static str,
     /// The faults of every process so far.
-    pub way: Vec<Script>,
+    pub(crate) way: Vec<Script>,
     /// What was broken.
-    pub breach: Breach,
+    pub(crate) breach: Breach,
 }
 
 impl fmt::Display for Caught {
@@ -33,7 +33,7 @@ impl fmt::Display for Caught {
 
 /// How late an overdue act may take effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delays {
+pub(crate) enum Delays {
     /// At once, or when the process is done.
     Extremes,
     /// Before every later call.
@@ -41,7 +41,7 @@ pub enum Delays {
 }
 
 /// A sweep of one scenario.
-pub struct Sweep {
+pub(crate) struct Sweep {
     scenario: Scenario,
     delays: Delays,
     /// Worlds from which recoveries were swept already, and with how many faults. What follows
@@ -50,21 +50,21 @@ pub struct Sweep {
     /// What followed a second fault before; see `is_news`.
     followed: HashSet<u64>,
     /// How many processes ran.
-    pub runs: u64,
+    pub(crate) runs: u64,
     /// What was caught; a sweep of a process ends at its first.
-    pub caught: Vec<Caught>,
+    pub(crate) caught: Vec<Caught>,
 }
 
 impl Sweep {
     /// A sweep that has not begun.
-    pub fn new(scenario: Scenario, delays: Delays) -> Self {
+    pub(crate) fn new(scenario: Scenario, delays: Delays) -> Self {
         let (recovered, followed) = (HashMap::new(), HashSet::new());
         Self { scenario, delays, recovered, followed, runs: 0, caught: Vec::new() }
     }
 
     /// The scripts of one fault in a backup, which are the roots of the sweep. Without any, the
     /// run in which nothing goes wrong is the only one.
-    pub fn roots(&mut self) -> Vec<Script> {
+    pub(crate) fn roots(&mut self) -> Vec<Script> {
         let good = self.backup(&Vec::new());
         let last = good.calls.len();
         let all = good.calls.iter().enumerate();
@@ -76,7 +76,7 @@ impl Sweep {
     }
 
     /// Sweeps all that begins with a script in the backup, with `spare` more faults to spend.
-    pub fn backups(&mut self, script: &Script, spare: usize) {
+    pub(crate) fn backups(&mut self, script: &Script, spare: usize) {
         let ran = self.backup(script);
         if !self.judge(&[script.clone()], &self.scenario.sim.clone(), &ran) {
             return;

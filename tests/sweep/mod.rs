@@ -69,3 +69,8 @@ fn assert_sound(faults: usize, delays: Delays, runs_min: u64) {
 fn one_fault_anywhere_at_any_delay() {
     assert_sound(1, Delays::All, 1_000);
 }
+
+#[test]
+fn two_faults_anywhere() {
+    assert_sound(2, Delays::Extremes, 100_000);
+}

@@ -11,11 +11,11 @@ use holdstill::run::{self, Outcome};
 use crate::common::STATE;
 
 /// Faults, by the number of the call they fall on.
-pub type Script = Vec<(usize, Blow)>;
+pub(crate) type Script = Vec<(usize, Blow)>;
 
 /// What a process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Work {
+pub(crate) enum Work {
     /// A backup.
     Backup,
     /// A recovery.
@@ -24,7 +24,7 @@ pub enum Work {
 
 /// What a process told at its end; a dead one tells nothing.
 #[derive(Debug)]
-pub enum Told {
+pub(crate) enum Told {
     /// The outcome of a backup.
     Outcome(Outcome),
     /// The ends of a recovery; nothing if it could not even begin.
@@ -35,21 +35,21 @@ pub enum Told {
 
 /// A process that has ended.
 #[derive(Debug)]
-pub struct Ran {
+pub(crate) struct Ran {
     /// The machine after it.
-    pub sim: Sim,
+    pub(crate) sim: Sim,
     /// What it told.
-    pub told: Told,
+    pub(crate) told: Told,
     /// Its calls.
-    pub calls: Vec<Call>,
+    pub(crate) calls: Vec<Call>,
     /// What was left when it had done all it does, before the kernel cleaned up after it.
-    pub rests: Vec<String>,
+    pub(crate) rests: Vec<String>,
     /// The world just after the last fault, if that fell.
-    pub after_last_blow: Option<u64>,
+    pub(crate) after_last_blow: Option<u64>,
 }
 
 /// Runs a process to its end.
-pub fn run(start: &Sim, plan: &Plan, work: Work, script: &[(usize, Blow)]) -> Ran {
+pub(crate) fn run(start: &Sim, plan: &Plan, work: Work, script: &[(usize, Blow)]) -> Ran {
     let mut host = Faulty::new(start.clone(), script);
     let told = match work {
         Work::Backup => Told::Outcome(run::backup(&mut host, plan, &mut |_| {})),

@@ -8,7 +8,7 @@ use super::files::Owner;
 use super::report;
 use super::volumes::Content;
 use super::world::World;
-use crate::host::{Act, Look};
+use crate::host::{Act, Look, Session};
 use crate::store;
 
 /// An invariant.
@@ -20,7 +20,8 @@ pub enum Rule {
     Source,
     /// While frozen nothing of ours is written, asked or ordered but the planned snapshot.
     Frozen,
-    /// While the server is locked nothing is done that the window does not need.
+    /// While the server is locked nothing is done that the window does not need, unless every way
+    /// to let it go was tried.
     LetGo,
     /// Nothing without our tag is touched.
     Foreign,
@@ -59,7 +60,13 @@ pub(super) fn ordered(world: &mut World, act: &Act) {
     if !world.frozen.is_empty() && need == Need::Free {
         world.breach(Rule::Frozen, act.to_string());
     }
-    if world.server.is_locked_by_us() && need == Need::Free {
+    match act {
+        Act::Hangup(Session::Lock) => world.server.last_resorts.0 = true,
+        Act::Kill(Session::Lock) => world.server.last_resorts.1 = true,
+        _ => {}
+    }
+    let tried = world.server.last_resorts == (true, true);
+    if world.server.is_locked_by_us() && need == Need::Free && !tried {
         world.breach(Rule::LetGo, act.to_string());
     }
     if let Some(path) = touched(act) {

@@ -34,6 +34,8 @@ pub struct Server {
     /// Whether the lock came from a statement that failed: then `UNLOCK TABLES` does not release
     /// it, only the end of its session does (seen on MySQL 9.7 after a timed-out FTWRL).
     stuck: bool,
+    /// Whether the lock session was ordered to be hung up, and to be killed.
+    pub(super) last_resorts: (bool, bool),
     lock_session: Option<Line>,
     control_session: Option<Line>,
     last_connection: u64,
@@ -80,6 +82,7 @@ impl Server {
             position: 400,
             writes: 0,
             stuck: false,
+            last_resorts: (false, false),
             lock_session: None,
             control_session: None,
             last_connection: 40,
@@ -139,6 +142,7 @@ impl Server {
     pub(super) fn connect(&mut self, session: Session) -> u64 {
         self.close(session);
         self.last_connection += 1;
+        self.last_resorts = (false, false);
         *self.seat(session) = Some(Line { number: self.last_connection, busy: false });
         self.last_connection
     }
@@ -251,7 +255,7 @@ impl Server {
 
     /// See `World::fingerprint`.
     pub(super) fn fingerprint(&self, hash: &mut impl Hasher) {
-        (self.is_locked_by_us(), self.lock.is_some(), self.stuck).hash(hash);
+        (self.is_locked_by_us(), self.lock.is_some(), self.stuck, self.last_resorts).hash(hash);
         let busy = |line: Option<Line>| line.map(|line| line.busy);
         (busy(self.lock_session), busy(self.control_session)).hash(hash);
         self.channels.iter().for_each(|channel| channel.applies.hash(hash));
