@@ -148,7 +148,9 @@ impl fmt::Display for Claim {
     }
 }
 
-/// Removes the partial copy if its `backup.json` names our run, or if it is still empty.
+/// Removes the partial copy if its `backup.json` names our run, or if nothing else is in it yet.
+/// The record goes last: a removal that is interrupted leaves a directory that still says whose it
+/// is. What we did not put there keeps the directory.
 fn remove_partial(host: &mut dyn Host, directory: &Path, run: &str) -> Result<(), Fault> {
     if host.entry(directory)?.is_none() {
         return Ok(());
@@ -162,7 +164,10 @@ fn remove_partial(host: &mut dyn Host, directory: &Path, run: &str) -> Result<()
         let why = format!("'{}' is not of run {run}, it is left alone", directory.display());
         return Err(Fault::refused(why));
     }
-    host.act(&Act::RemoveTree(directory.into())).map(drop)
+    host.act(&Act::RemoveTree(directory.join(store::TREE)))?;
+    host.act(&Act::RemoveFile(directory.join(store::COORDINATES)))?;
+    host.act(&Act::RemoveFile(directory.join(store::RECORD)))?;
+    host.act(&Act::RemoveDir(directory.into())).map(drop)
 }
 
 /// Removes the volume that carries the run's tag; a volume of the same name without it is not ours.
@@ -241,16 +246,18 @@ fn restart(
     last.and_then(|()| Err(Fault::unsure("the applier does not stay running".to_owned())))
 }
 
-/// Unlocks; if that fails ends the session from the control session; if that fails closes its
-/// socket, which the server answers by releasing the lock.
+/// Unlocks, and closes the session's socket in any case, which the server answers by releasing the
+/// lock: MySQL 9.7 keeps that of a FLUSH that timed out whatever is unlocked. Where one of the two
+/// fails the session is ended from the control session.
 fn release(host: &mut dyn Host, unlock: &Sql) -> Result<(), Fault> {
-    let Err(first) = host.act(&Act::Sql(unlock.clone())) else { return Ok(()) };
-    if wrong::design(Wrong::UnlockWithoutLastResort) {
-        return Err(first);
+    let kill = Act::Kill(unlock.session);
+    if let Err(fault) = host.act(&Act::Sql(unlock.clone())) {
+        if wrong::design(Wrong::UnlockWithoutLastResort) {
+            return Err(fault);
+        }
+        let _closed_anyway = host.act(&kill);
     }
-    // Killed or not, the socket is closed: a killed session must not be taken for a live one.
-    let _killed = host.act(&Act::Kill(unlock.session));
-    host.act(&Act::Hangup(unlock.session)).map(drop)
+    host.act(&Act::Hangup(unlock.session)).or_else(|_| host.act(&kill)).map(drop)
 }
 
 /// Thaws, and takes nothing but the kernel's own word for it.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::claim::Claim;
-use crate::host::{Act, Ask, Fault, Host};
+use crate::host::{Act, Ask, Fault, Host, UNFINISHED};
 
 /// The version this program writes; others are kept and reported, never guessed at.
 pub const VERSION: u32 = 1;
@@ -78,12 +78,16 @@ pub fn find(host: &dyn Host, state_dir: &Path) -> Result<Vec<Found>, Fault> {
     Ok(found)
 }
 
-/// The ledgers that were never finished writing: their runs did nothing.
-pub fn unfinished(host: &dyn Host, state_dir: &Path) -> Result<Vec<PathBuf>, Fault> {
+/// Removes what a run left that died while it wrote its ledger: it had done nothing else yet.
+pub fn remove_unfinished(host: &mut dyn Host, state_dir: &Path) -> Result<(), Fault> {
     let directory = directory(state_dir);
     let names = host.list(&directory)?;
-    let cut = names.iter().filter_map(|name| name.strip_suffix(".new"));
-    Ok(cut.filter(|name| !names.iter().any(|one| one == name)).map(|n| directory.join(n)).collect())
+    let unfinished = names.iter().filter_map(|name| name.strip_suffix(UNFINISHED));
+    // Removing a file takes along what an interrupted write left of it, but a whole ledger stays.
+    for name in unfinished.filter(|name| !names.iter().any(|whole| whole == name)) {
+        drop_it(host, &directory.join(name))?;
+    }
+    Ok(())
 }
 
 /// Reads a ledger's text.

@@ -52,11 +52,11 @@ impl End {
 /// Settles every ledger of the state directory. Idempotent.
 pub fn recover(host: &mut dyn Host, state_dir: &Path) -> Result<Vec<Recovered>, Fault> {
     let machine = host.machine()?;
-    for path in ledger::unfinished(host, state_dir)? {
-        ledger::drop_it(host, &path)?;
-    }
     let found = ledger::find(host, state_dir)?;
-    Ok(found.into_iter().map(|one| recover_one(host, &machine, one)).collect())
+    let recovered = found.into_iter().map(|one| recover_one(host, &machine, one)).collect();
+    // One that stays is small and says nothing; the next recovery tries again.
+    let _tried_again = ledger::remove_unfinished(host, state_dir);
+    Ok(recovered)
 }
 
 fn recover_one(host: &mut dyn Host, machine: &Machine, found: Found) -> Recovered {

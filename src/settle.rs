@@ -20,12 +20,22 @@ pub struct Left {
 #[derive(Debug)]
 pub struct Held {
     claims: Vec<Claim>,
+    freeze: Freeze,
+}
+
+/// What is known of a freeze that was ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Freeze {
+    /// It happened or it did not; a thaw tells.
+    Over,
+    /// It is past its deadline and may come after any thaw.
+    Late,
 }
 
 impl Held {
     /// Holds all claims of a plan, as if each of their acts had happened.
     pub fn new(claims: &[Claim]) -> Self {
-        Self { claims: claims.to_vec() }
+        Self { claims: claims.to_vec(), freeze: Freeze::Over }
     }
 
     /// Undoes the claims that `which` chooses, newest first; what cannot be undone stays held.
@@ -49,20 +59,29 @@ impl Held {
         self.claims.retain(|claim| !which(claim));
     }
 
+    /// Remembers that a freeze is late: a thaw that finds nothing to thaw proves nothing then.
+    pub fn expect_late_freeze(&mut self) {
+        self.freeze = Freeze::Late;
+    }
+
     /// Undoes everything that is still held.
     pub fn settle(self, host: &mut dyn Host) -> Vec<Left> {
-        settle(host, &self.claims)
+        settle_all(host, &self.claims, self.freeze)
     }
 }
 
 /// Undoes every claim, newest first, and tells what is left. Idempotent.
 pub fn settle(host: &mut dyn Host, claims: &[Claim]) -> Vec<Left> {
+    settle_all(host, claims, Freeze::Over)
+}
+
+fn settle_all(host: &mut dyn Host, claims: &[Claim], freeze: Freeze) -> Vec<Left> {
     let mut left = Vec::new();
     let mut barrier = None;
     for claim in order(claims) {
         let undone = match &barrier {
             Some(frozen) if !lets_go(claim) => Err(behind(frozen)),
-            _ => claim.undo(host),
+            _ => claim.undo(host).and_then(|()| confirmed(claim, freeze)),
         };
         let Err(fault) = undone else { continue };
         if matches!(claim, Claim::Frozen { .. }) && !wrong::design(Wrong::ThawNotABarrier) {
@@ -74,6 +93,14 @@ pub fn settle(host: &mut dyn Host, claims: &[Claim]) -> Vec<Left> {
         }
     }
     left
+}
+
+/// A thaw before a late freeze confirms nothing.
+fn confirmed(claim: &Claim, freeze: Freeze) -> Result<(), Fault> {
+    match (claim, freeze) {
+        (Claim::Frozen { .. }, Freeze::Late) => Err(Fault::overdue("the freeze may still come")),
+        _ => Ok(()),
+    }
 }
 
 /// Newest first, by scope.
@@ -93,9 +120,10 @@ fn order(claims: &[Claim]) -> Vec<&Claim> {
     order
 }
 
-/// Whether an undo only lets the server go, so that it is right even behind the barrier.
+/// Whether an undo only lets the server go, so that it is right even behind the barrier. To dismiss
+/// the dead-man is not: it thaws once more when we end.
 fn lets_go(claim: &Claim) -> bool {
-    matches!(claim, Claim::Locked { .. } | Claim::Frozen { .. } | Claim::Guarded)
+    matches!(claim, Claim::Locked { .. } | Claim::Frozen { .. })
 }
 
 /// Why a claim behind the barrier is left.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::copy::rsync::Stats;
 use crate::database::Server;
 use crate::database::coordinates::Coordinates;
-use crate::host::{Act, Ask, Fault, Host};
+use crate::host::{Act, Ask, Fault, Host, UNFINISHED};
 use crate::plan::Plan;
 use crate::run::Laps;
 use crate::units::{Bytes, Millis};
@@ -153,10 +153,9 @@ pub fn run_of(text: &str) -> Option<String> {
     Some(serde_json::from_str::<Summary>(text).ok()?.run)
 }
 
-/// Whether a directory holds nothing but a record that was never finished writing: a file is
-/// written under its name with `.new` behind it, and renamed.
+/// Whether a directory holds nothing but a record that was never finished writing.
 pub fn only_an_unfinished_record(names: &[String]) -> bool {
-    names.iter().all(|name| name.strip_suffix(".new") == Some(RECORD))
+    names.iter().all(|name| name.strip_suffix(UNFINISHED) == Some(RECORD))
 }
 
 /// What a list shows of a backup.

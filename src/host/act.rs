@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::look::{Login, Session};
 use crate::units::Millis;
 
+/// What an interrupted [`Act::WriteFile`] leaves at most: a file of the same name with this behind
+/// it. The next write and the removal of the file take it with them.
+pub const UNFINISHED: &str = ".new";
+
 /// One side effect; the comment names the arm of `Answer` that comes back, `Done` if none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {

@@ -19,7 +19,7 @@ pub mod linux;
 pub mod sim;
 pub mod traced;
 
-pub use act::{Act, Cmd, Guard, MountOrder, Overrun, Sql};
+pub use act::{Act, Cmd, Guard, MountOrder, Overrun, Sql, UNFINISHED};
 pub use answer::{Answer, Entry, Exit, Kind, Link, Machine, Mount, Rows, Space, Thaw};
 pub use ask::Ask;
 pub use fault::{Cause, Fault};

@@ -34,7 +34,7 @@ fn window(plan: &Plan) -> Vec<Act> {
     acts.push(Act::Run(window.snapshot.clone()));
     acts.extend(window.freeze.iter().cloned().map(Act::Thaw));
     acts.extend(plan.unlock().cloned().map(Act::Sql));
-    acts.extend([Act::Disarm, Act::Hangup(Session::Lock)]);
+    acts.extend([Act::Hangup(Session::Lock), Act::Disarm]);
     acts
 }
 

@@ -50,7 +50,7 @@ pub(super) fn hold_still(run: &mut Run<'_>, record: &mut Record) -> Result<Taken
     let proven = run.host.now()?;
     unlock(run)?;
     let released = run.host.now()?;
-    close(run)?;
+    run.release(|claim| matches!(claim, Claim::Guarded))?;
 
     let marks = Marks { asked, granted, ordered, taken: at_taken, proven, released };
     record.window = marks.times();
@@ -91,7 +91,11 @@ fn position(run: &Run<'_>) -> Result<Vec<Rows>, Fault> {
 /// Freezes if the plan says so; where one volume is the source, device-mapper freezes by itself.
 fn freeze(run: &mut Run<'_>, _: &Locked) -> Result<Frozen, Fault> {
     if let Some(point) = &run.plan.window.freeze {
-        run.host.act(&Act::Freeze(point.clone()))?;
+        let frozen = run.host.act(&Act::Freeze(point.clone()));
+        if frozen.as_ref().is_err_and(Fault::is_overdue) {
+            run.held.expect_late_freeze();
+        }
+        frozen?;
     }
     Ok(Frozen(()))
 }
@@ -123,14 +127,9 @@ fn prove(run: &Run<'_>, locked: &Locked) -> Result<(), Fault> {
     Err(Fault::refused(format!("the lock was lost: session {before} is now session {found}")))
 }
 
+/// Unlocks and ends the lock session, which has done its work.
 fn unlock(run: &mut Run<'_>) -> Result<(), Fault> {
     run.release(|claim| matches!(claim, Claim::Locked { .. }))
-}
-
-/// Dismisses the dead-man and ends the lock session, which has done its work.
-fn close(run: &mut Run<'_>) -> Result<(), Fault> {
-    run.release(|claim| matches!(claim, Claim::Guarded))?;
-    run.host.act(&Act::Hangup(Session::Lock)).map(drop)
 }
 
 impl Marks {

@@ -14,7 +14,7 @@ use nix::libc::O_NOFOLLOW;
 
 use super::inspect::cannot;
 use super::mounts;
-use crate::host::{Answer, Fault};
+use crate::host::{Answer, Fault, UNFINISHED};
 
 /// Makes a directory and its missing parents, mode 0700.
 pub(super) fn make_dir(path: &Path) -> Result<Answer, Fault> {
@@ -125,7 +125,7 @@ fn create(path: &Path) -> io::Result<()> {
 /// at most, which the next write or removal takes with it.
 fn beside(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
+    name.push(UNFINISHED);
     path.with_file_name(name)
 }
 

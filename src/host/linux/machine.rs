@@ -98,7 +98,7 @@ fn nesting(symbols: impl BufRead) -> Option<bool> {
     old
 }
 
-/// Where systemd put this service's credentials (systemd.exec(5), LoadCredential=).
+/// Where systemd put this service's credentials (systemd.exec(5), `LoadCredential=`).
 pub(crate) fn credentials_directory() -> Option<PathBuf> {
     std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
 }

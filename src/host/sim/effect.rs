@@ -1,0 +1,207 @@
+//! What each act does to the simulated machine.
+
+use std::path::{Path, PathBuf};
+
+use super::files::Owner;
+use super::rules::{self, Rule};
+use super::world::{DeadMan, Mounted, World};
+use super::{lvm, report};
+use crate::host::{Act, Answer, Cmd, Fault, Guard, Kind, Mount, MountOrder, Session, Thaw};
+
+/// Does it.
+pub(super) fn act(world: &mut World, act: &Act) -> Result<Answer, Fault> {
+    match act {
+        Act::Connect(_) => return Ok(Answer::Connection(world.server.connect(Session::Lock))),
+        Act::Thaw(point) => return Ok(Answer::Thaw(thaw(world, point))),
+        Act::TakeRunLock { .. } => Ok(()),
+        Act::Isolate => {
+            world.isolated = true;
+            Ok(())
+        }
+        Act::MakeDir(path) => world.files.make_dirs(path),
+        Act::NewDir(path) => world.files.make_dir(path),
+        Act::WriteFile { path, text } => world.files.write(path, text.clone(), true),
+        Act::RemoveFile(path) => world.files.remove_file(path),
+        Act::RemoveDir(path) => remove_dir(world, path),
+        Act::RemoveTree(path) => remove_tree(world, path),
+        Act::Sql(sql) => world.server.execute(sql),
+        Act::Kill(session) => world.server.kill(*session),
+        Act::Hangup(session) => {
+            world.server.close(*session);
+            Ok(())
+        }
+        Act::Guard(order) => guard(world, order),
+        Act::Arm => arm(world),
+        Act::Disarm => {
+            world.dead_man = None;
+            Ok(())
+        }
+        Act::Freeze(point) => freeze(world, point),
+        Act::Run(cmd) => run(world, cmd),
+        Act::Mount(order) => mount(world, order),
+        Act::Unmount(point) => unmount(world, point),
+        Act::SyncFs(path) => {
+            world.files.sync(path);
+            Ok(())
+        }
+        Act::Publish { from, to } => publish(world, from, to),
+    }
+    .map(|()| Answer::Done)
+}
+
+/// Does the part of it that an interruption in the middle would leave; nothing if it has no middle.
+pub(super) fn half(world: &mut World, act: &Act) {
+    match act {
+        Act::WriteFile { path, text } => world.files.write_half(path, text),
+        Act::RemoveTree(path) => world.files.remove_half(path),
+        Act::Sql(sql) => world.server.lock_half(sql),
+        Act::Run(cmd) if report::program(cmd) == "lvcreate" => lvm::create_half(world, cmd),
+        Act::Run(cmd) if report::program(cmd) == "rsync" => {
+            let _did_not_even_begin = copy(world, cmd, Part::Half);
+        }
+        _ => {}
+    }
+}
+
+/// A command that nobody waits for any more. A late copy whose source is gone reads nothing.
+pub(super) fn run_late(world: &mut World, cmd: &Cmd) -> Result<(), Fault> {
+    let is_copy = report::program(cmd) == "rsync";
+    if is_copy && world.mounted_at(&endpoints(&cmd.args).0).is_none() {
+        return Ok(());
+    }
+    run(world, cmd)
+}
+
+fn run(world: &mut World, cmd: &Cmd) -> Result<(), Fault> {
+    match report::program(cmd) {
+        "lvcreate" => lvm::create(world, cmd),
+        "lvremove" => lvm::remove(world, cmd),
+        "rsync" => copy(world, cmd, Part::Whole),
+        other => panic!("the simulated machine does not know the program '{other}'"),
+    }
+}
+
+fn remove_dir(world: &mut World, path: &Path) -> Result<(), Fault> {
+    if world.mounted_at(path).is_some() {
+        return Err(Fault::refused(format!("'{}' is busy", path.display())));
+    }
+    world.files.remove_dir(path)
+}
+
+fn remove_tree(world: &mut World, path: &Path) -> Result<(), Fault> {
+    if world.mounts.iter().any(|one| one.mount.point.starts_with(path)) {
+        return Err(Fault::refused(format!("something is mounted below '{}'", path.display())));
+    }
+    world.files.remove_tree(path);
+    Ok(())
+}
+
+fn guard(world: &mut World, order: &Guard) -> Result<(), Fault> {
+    if world.dead_man.is_some() {
+        return Err(Fault::refused("a dead-man is watching already"));
+    }
+    let Guard { thaw, ms_max } = order.clone();
+    world.dead_man = Some(DeadMan { thaw, ms_max, armed_at: None });
+    Ok(())
+}
+
+fn arm(world: &mut World) -> Result<(), Fault> {
+    let now = world.clock;
+    match &mut world.dead_man {
+        Some(dead_man) => {
+            dead_man.armed_at = Some(now);
+            Ok(())
+        }
+        None => Err(Fault::refused("there is no dead-man to arm")),
+    }
+}
+
+fn freeze(world: &mut World, point: &Path) -> Result<(), Fault> {
+    if world.mounted_at(point).is_none() || !world.frozen.insert(point.into()) {
+        return Err(Fault::refused(format!("cannot freeze '{}'", point.display())));
+    }
+    Ok(())
+}
+
+fn thaw(world: &mut World, point: &Path) -> Thaw {
+    if world.frozen.remove(point) { Thaw::Thawed } else { Thaw::WasLive }
+}
+
+fn mount(world: &mut World, order: &MountOrder) -> Result<(), Fault> {
+    let wrong = |why: &str| Err(Fault::refused(format!("cannot mount: {why}")));
+    let Some(lv) = world.volumes.at_node(&order.device).cloned() else {
+        return wrong("no such device");
+    };
+    if lv.owner == Owner::Foreign {
+        world.breach(Rule::Foreign, format!("{order}"));
+    }
+    if lv.filesystem.as_ref() != Some(&order.kind) || lv.overflowed {
+        return wrong("bad superblock");
+    }
+    if (order.kind == "xfs") != order.data.split(',').any(|option| option == "nouuid") {
+        return wrong("'nouuid' is what a snapshot of xfs needs and what others refuse");
+    }
+    if world.files.kind(&order.point) != Some(Kind::Directory) {
+        return wrong("no such directory");
+    }
+    let mount = Mount {
+        point: order.point.clone(),
+        root: "/".into(),
+        kind: order.kind.clone(),
+        source: order.device.display().to_string(),
+        device: lv.device(),
+        read_only: true,
+    };
+    world.mounts.push(Mounted { mount, owner: Owner::Ours, private: world.isolated });
+    Ok(())
+}
+
+fn unmount(world: &mut World, point: &Path) -> Result<(), Fault> {
+    let Some(at) = world.mounts.iter().rposition(|one| one.mount.point == point) else {
+        return Err(Fault::refused(format!("'{}' is not mounted", point.display())));
+    };
+    let gone = world.mounts.remove(at);
+    if gone.owner == Owner::Foreign {
+        world.breach(Rule::Foreign, format!("umount {}", point.display()));
+    }
+    Ok(())
+}
+
+/// How much of a tree a copy takes over before it ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Half,
+    Whole,
+}
+
+/// rsync: the source has to be a mounted snapshot of ours. What was caught goes into a file as
+/// JSON, so that the published backup can be held against its coordinates.
+fn copy(world: &mut World, cmd: &Cmd, part: Part) -> Result<(), Fault> {
+    let (source, target) = endpoints(&cmd.args);
+    let text = match rules::copied(world, &source) {
+        Some(content) => serde_json::to_string(&content).map_err(|e| Fault::refused(e.to_string())),
+        None => Ok("garbage".into()),
+    }?;
+    world.files.write(&target.join("ibdata1"), text, false)?;
+    if part == Part::Whole {
+        world.files.write(&target.join("ib_logfile0"), "redo".into(), false)?;
+    }
+    Ok(())
+}
+
+/// Where rsync reads and writes, by its last two arguments: `ROOT/./PART` and `TARGET/`.
+fn endpoints(args: &[String]) -> (PathBuf, PathBuf) {
+    let split = args.iter().position(|arg| arg == "--").unwrap_or_else(|| panic!("no '--'"));
+    let (options, paths) = (&args[..split], &args[split + 1..]);
+    for option in options {
+        assert!(option.starts_with("--"), "the simulated rsync does not understand '{option}'");
+    }
+    let [source, target] = paths else { panic!("the simulated rsync takes one part: {paths:?}") };
+    let root = source.split_once("/./").map_or(source.as_str(), |(root, _)| root);
+    (root.into(), target.trim_end_matches('/').into())
+}
+
+fn publish(world: &mut World, from: &Path, to: &Path) -> Result<(), Fault> {
+    rules::published(world, from);
+    world.files.publish(from, to)
+}

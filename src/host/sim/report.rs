@@ -1,0 +1,86 @@
+//! What commands print on the simulated machine: the reports of lvm, and rsync's progress.
+
+use serde_json::{Map, Value, json};
+
+use super::volumes::Lv;
+use super::world::World;
+use crate::host::Cmd;
+
+/// What rsync prints on its standard output.
+pub(super) const RSYNC: [&str; 4] = [
+    "         32,768  50%  103.56MB/s    0:00:00 (xfr#1, to-chk=1/3)",
+    "         65,536 100%  103.56MB/s    0:00:00 (xfr#2, to-chk=0/3)",
+    "Number of regular files transferred: 2",
+    "Total transferred file size: 65,536 bytes",
+];
+
+/// The output of a command that only reads.
+pub(super) fn output(world: &World, cmd: &Cmd) -> String {
+    let typed = cmd.to_string();
+    match program(cmd) {
+        "lvs" => lvs(world, &cmd.args),
+        _ => match world.outputs.iter().find(|(known, _)| *known == typed) {
+            Some((_, text)) => text.clone(),
+            None => panic!("the simulated machine has no output for '{typed}'"),
+        },
+    }
+}
+
+/// The name of a command's program.
+pub(super) fn program(cmd: &Cmd) -> &str {
+    cmd.program.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+}
+
+fn lvs(world: &World, args: &[String]) -> String {
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let &["--reportformat", "json", "--units", "b", "--nosuffix", "--options", fields] =
+        words.as_slice()
+    else {
+        panic!("the simulated lvs does not understand {words:?}");
+    };
+    let row = |lv: &Lv| -> Map<String, Value> {
+        fields.split(',').map(|field| (field.to_owned(), value(world, lv, field).into())).collect()
+    };
+    let rows: Vec<_> = world.volumes.all.iter().map(row).collect();
+    json!({"report": [{"lv": rows}]}).to_string()
+}
+
+fn value(world: &World, lv: &Lv, field: &str) -> String {
+    match field {
+        "vg_name" => lv.vg.clone(),
+        "lv_name" => lv.lv.clone(),
+        "lv_attr" => attributes(world, lv),
+        "lv_size" => lv.size.to_string(),
+        "origin" => lv.snapshot.as_ref().map_or("", |(origin, _)| origin).into(),
+        "lv_tags" => lv.tags.join(","),
+        "lv_kernel_major" => "253".into(),
+        "lv_kernel_minor" => lv.minor.to_string(),
+        "snap_percent" => percent(lv).into(),
+        "pool_lv" => String::new(),
+        _ => panic!("the simulated lvs has no field '{field}'"),
+    }
+}
+
+fn percent(lv: &Lv) -> &'static str {
+    match (&lv.snapshot, lv.overflowed) {
+        (None, _) => "",
+        (Some(_), false) => "0.05",
+        (Some(_), true) => "100.00",
+    }
+}
+
+/// The attributes as lvs(8) explains them: what it is, its state, whether it is open.
+fn attributes(world: &World, lv: &Lv) -> String {
+    let is_origin = world.volumes.all.iter().any(|one| {
+        one.vg == lv.vg && one.snapshot.as_ref().is_some_and(|(origin, _)| *origin == lv.lv)
+    });
+    let node = lv.name().node();
+    let open = world.mounts.iter().any(|one| std::path::Path::new(&one.mount.source) == node);
+    let (kind, target) = match (&lv.snapshot, is_origin) {
+        (Some(_), _) => ('s', 's'),
+        (None, true) => ('o', 's'),
+        (None, false) => ('-', '-'),
+    };
+    let state = if lv.overflowed { 'I' } else { 'a' };
+    format!("{kind}wi-{state}{}{target}---", if open { 'o' } else { '-' })
+}

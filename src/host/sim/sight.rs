@@ -1,0 +1,56 @@
+//! What can be seen of the simulated machine.
+
+use std::path::Path;
+
+use super::files::Files;
+use super::report;
+use super::world::World;
+use crate::host::{Answer, Entry, Fault, Kind, Look, Rows, Session, Space};
+use crate::units::Bytes;
+
+/// Looks. The world is borrowed mutably for one reason: greeting the server opens a session.
+pub(super) fn look(world: &mut World, what: &Look) -> Result<Answer, Fault> {
+    Ok(match what {
+        Look::Machine => Answer::Machine(world.machine.clone()),
+        Look::Now => Answer::Nanos(world.clock),
+        Look::Signal => Answer::Signal(world.signal),
+        Look::Program(name) => {
+            let mut programs = world.programs.iter();
+            Answer::Path(programs.find(|path| path.ends_with(name)).cloned())
+        }
+        Look::Mounts => Answer::Mounts(world.mounts.iter().map(|one| one.mount.clone()).collect()),
+        Look::Path(path) => Answer::Entry(entry(world, path)),
+        Look::Links(_) => Answer::Links(Vec::new()),
+        Look::List(path) => Answer::Names(world.files.names(path)),
+        Look::File(path) => Answer::Text(world.files.text(path).map(Into::into)),
+        Look::Space(_) => Answer::Space(Space { total: Bytes(1 << 40), free: Bytes(1 << 39) }),
+        Look::Usage(path) => Answer::Bytes(usage(&world.files, path)),
+        Look::Run(cmd) => Answer::Text(Some(report::output(world, cmd))),
+        Look::Greet(_) => Answer::Connection(world.server.greet(Session::Control)),
+        Look::Query { session, text, .. } => Answer::Rows(query(world, *session, text)?),
+    })
+}
+
+fn query(world: &World, session: Session, text: &str) -> Result<Rows, Fault> {
+    if let Some(rows) = world.server.query(session, text)? {
+        return Ok(rows);
+    }
+    match world.answers.iter().find(|(begin, _)| text.starts_with(begin.as_str())) {
+        Some((_, rows)) => Ok(rows.clone()),
+        None => panic!("the simulated server has no answer to '{text}'"),
+    }
+}
+
+fn entry(world: &World, path: &Path) -> Option<Entry> {
+    let kind = world.files.kind(path)?;
+    let mode = if kind == Kind::Directory { 0o700 } else { 0o600 };
+    let mounts = world.mounts.iter().filter(|one| path.starts_with(&one.mount.point));
+    let mount = mounts.max_by_key(|one| one.mount.point.components().count());
+    let device = mount.map_or("0:1", |one| &one.mount.device).to_owned();
+    Some(Entry { real: path.into(), kind, device, uid: 0, mode })
+}
+
+fn usage(files: &Files, path: &Path) -> Bytes {
+    let texts = files.below(path).filter_map(|(_, node)| node.text.as_ref());
+    Bytes(texts.map(|text| text.len() as u64).sum())
+}

@@ -1,0 +1,150 @@
+//! Logical volumes of the simulated machine, and what a snapshot of one has caught.
+
+use std::hash::{Hash, Hasher};
+
+use serde::{Deserialize, Serialize};
+
+use super::files::Owner;
+use super::server::{Channel, Server};
+use crate::snapshot::lvm::Name;
+
+/// All volumes.
+#[derive(Clone, Debug, Default)]
+pub struct Volumes {
+    /// In the order lvm reports them.
+    pub all: Vec<Lv>,
+    minors: u32,
+}
+
+/// A logical volume.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lv {
+    /// Its volume group.
+    pub vg: String,
+    /// Its name.
+    pub lv: String,
+    /// Its filesystem; nothing if there is none on it.
+    pub filesystem: Option<String>,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// The volume it is a snapshot of, and what it has caught.
+    pub snapshot: Option<(String, Content)>,
+    /// Whether its COW store has overflowed.
+    pub overflowed: bool,
+    /// Its minor number.
+    pub minor: u32,
+    /// Whose it is.
+    pub owner: Owner,
+}
+
+/// What the server's files held at the moment of the origin's suspend.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    /// How much was written.
+    pub writes: u64,
+    /// The server's own position.
+    pub position: u64,
+    /// The channels.
+    pub channels: Vec<Channel>,
+    /// Whether our lock session held the lock.
+    pub locked: bool,
+    /// Whether no applier ran.
+    pub still: bool,
+}
+
+impl Content {
+    /// What is on the disk now.
+    pub(super) fn of(server: &Server) -> Self {
+        Self {
+            writes: server.writes,
+            position: server.position,
+            channels: server.channels.clone(),
+            locked: server.is_locked_by_us(),
+            still: server.stands_still(),
+        }
+    }
+}
+
+impl Volumes {
+    /// Adds a volume of others.
+    pub fn add_foreign(&mut self, vg: &str, lv: &str, filesystem: &str) {
+        self.add(Lv {
+            vg: vg.into(),
+            lv: lv.into(),
+            filesystem: Some(filesystem.into()),
+            size: 8 << 30,
+            tags: Vec::new(),
+            snapshot: None,
+            overflowed: false,
+            minor: 0,
+            owner: Owner::Foreign,
+        });
+    }
+
+    /// Adds a volume and gives it a device number.
+    pub(super) fn add(&mut self, lv: Lv) {
+        self.all.push(Lv { minor: self.minors, ..lv });
+        self.minors += 1;
+    }
+
+    /// The volume of a name, `vg/lv`.
+    pub fn named(&self, name: &str) -> Option<&Lv> {
+        self.all.iter().find(|lv| lv.name().to_string() == name)
+    }
+
+    /// The volume behind a device node.
+    pub(super) fn at_node(&self, node: &std::path::Path) -> Option<&Lv> {
+        self.all.iter().find(|lv| lv.name().node() == node)
+    }
+
+    /// The COW stores of our snapshots overflow.
+    pub(super) fn overflow(&mut self) {
+        for lv in self.all.iter_mut().filter(|lv| lv.is_our_snapshot()) {
+            lv.overflowed = true;
+        }
+    }
+
+    /// Whether there is a snapshot of ours that is valid.
+    pub(super) fn can_overflow(&self) -> bool {
+        self.all.iter().any(|lv| lv.is_our_snapshot() && !lv.overflowed)
+    }
+
+    /// What a run left, in words.
+    pub(super) fn rests(&self) -> Vec<String> {
+        let ours = self.all.iter().filter(|lv| lv.owner == Owner::Ours);
+        ours.map(|lv| format!("volume {}", lv.name())).collect()
+    }
+
+    /// What is of others.
+    pub(super) fn foreign(&self) -> Vec<String> {
+        let others = self.all.iter().filter(|lv| lv.owner == Owner::Foreign);
+        others.map(|lv| lv.name().to_string()).collect()
+    }
+
+    /// See `World::fingerprint`.
+    pub(super) fn fingerprint(&self, hash: &mut impl Hasher) {
+        for lv in &self.all {
+            (&lv.vg, &lv.lv, lv.overflowed, &lv.tags).hash(hash);
+            let caught = lv.snapshot.as_ref().map(|(_, content)| (content.locked, content.still));
+            caught.hash(hash);
+        }
+    }
+}
+
+impl Lv {
+    /// Its name as lvm spells it.
+    pub fn name(&self) -> Name {
+        Name::new(&self.vg, &self.lv)
+    }
+
+    /// Its device number.
+    pub(super) fn device(&self) -> String {
+        format!("253:{}", self.minor)
+    }
+
+    fn is_our_snapshot(&self) -> bool {
+        self.owner == Owner::Ours && self.snapshot.is_some()
+    }
+}

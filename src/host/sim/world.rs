@@ -1,0 +1,226 @@
+//! What there is in the simulated machine, how time passes in it, and how a process ends.
+
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+
+use super::files::{Files, Node, Owner};
+use super::rules::{Breach, Rule};
+use super::server::Server;
+use super::volumes::Volumes;
+use crate::host::{Machine, Mount, Rows, Session};
+use crate::units::Millis;
+
+/// How far the clock goes with every call.
+const CALL_NS: u64 = 1_000_000;
+
+/// Everything there is.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// The host, its boot and the present process.
+    pub machine: Machine,
+    /// The database server.
+    pub server: Server,
+    /// Logical volumes.
+    pub volumes: Volumes,
+    /// Files and directories.
+    pub files: Files,
+    /// Mounts, in the kernel's order.
+    pub mounts: Vec<Mounted>,
+    /// The mount points of frozen filesystems.
+    pub frozen: BTreeSet<PathBuf>,
+    /// The dead-man, while it waits.
+    pub dead_man: Option<DeadMan>,
+    /// Whether the process has a mount namespace of its own.
+    pub isolated: bool,
+    /// A signal that has come.
+    pub signal: Option<i32>,
+    /// Where programs are found.
+    pub programs: Vec<PathBuf>,
+    /// What commands print that only read, by how one would type them.
+    pub outputs: Vec<(String, String)>,
+    /// What the server answers beside what is simulated, by how a statement begins.
+    pub answers: Vec<(String, Rows)>,
+    /// The monotonic clock, in nanoseconds.
+    pub clock: u64,
+    /// Every rule that was broken.
+    pub breaches: Vec<Breach>,
+}
+
+/// A mount.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mounted {
+    /// As the kernel tells it.
+    pub mount: Mount,
+    /// Whose it is.
+    pub owner: Owner,
+    /// Whether it is in the process's own namespace, and goes with it.
+    pub private: bool,
+}
+
+/// The dead-man.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadMan {
+    /// What it thaws.
+    pub thaw: Vec<PathBuf>,
+    /// How long it lets the window be open.
+    pub ms_max: Millis,
+    /// When it was armed.
+    pub armed_at: Option<u64>,
+}
+
+/// Something that happens to the machine without our doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// SIGTERM comes.
+    Signal,
+    /// The COW stores of our snapshots overflow.
+    Overflow,
+    /// The server ends the lock session.
+    SessionLost,
+    /// A session's statement gets no answer within this time.
+    NoAnswer(Option<Session>, Millis),
+}
+
+impl World {
+    /// A world in which a server's files are at `datadir_mount`, and nothing else is.
+    pub fn new(machine: Machine, server: Server) -> Self {
+        Self {
+            machine,
+            server,
+            volumes: Volumes::default(),
+            files: Files::default(),
+            mounts: Vec::new(),
+            frozen: BTreeSet::new(),
+            dead_man: None,
+            isolated: false,
+            signal: None,
+            programs: Vec::new(),
+            outputs: Vec::new(),
+            answers: Vec::new(),
+            clock: 1_000 * CALL_NS,
+            breaches: Vec::new(),
+        }
+    }
+
+    /// Whether the server's clients can write.
+    pub fn is_writable(&self) -> bool {
+        self.server.lock.is_none() && !self.frozen.contains(&self.server.mount)
+    }
+
+    /// One call's time passes.
+    pub(super) fn tick(&mut self) {
+        self.clock += CALL_NS;
+        let overrun = self.dead_man.as_ref().is_some_and(|one| one.has_overrun(self.clock));
+        if overrun {
+            self.dead_man_acts();
+        }
+        let writable = self.is_writable();
+        self.server.goes_on(writable);
+    }
+
+    /// Something happens.
+    pub(super) fn happen(&mut self, event: Event) {
+        match event {
+            Event::Signal => self.signal = Some(15),
+            Event::Overflow => self.volumes.overflow(),
+            Event::SessionLost => self.server.close(Session::Lock),
+            Event::NoAnswer(session, ms) => {
+                self.clock += ms.0 * 1_000_000;
+                session.into_iter().for_each(|session| self.server.keep_busy(session));
+            }
+        }
+    }
+
+    /// Whether an event would change anything now.
+    pub(super) fn is_possible(&self, event: Event) -> bool {
+        match event {
+            Event::Signal => self.signal.is_none(),
+            Event::Overflow => self.volumes.can_overflow(),
+            Event::SessionLost => self.server.number(Session::Lock).is_some(),
+            Event::NoAnswer(..) => true,
+        }
+    }
+
+    /// What the kernel and the dead-man do when a process is gone: its sockets are closed, its
+    /// private mounts vanish, and the dead-man that was not dismissed lets the server go.
+    pub(super) fn end_process(&mut self) {
+        if self.dead_man.is_some() {
+            self.dead_man_acts();
+        }
+        self.server.close(Session::Lock);
+        self.server.close(Session::Control);
+        self.mounts.retain(|one| !one.private);
+        self.isolated = false;
+        self.signal = None;
+        self.machine.pid += 1;
+    }
+
+    /// Nothing survives but volumes and what was synced.
+    pub(super) fn power_loss(&mut self) {
+        self.dead_man = None;
+        self.frozen.clear();
+        self.files.lose_unsynced();
+        self.end_process();
+        self.mounts.retain(|one| one.owner == Owner::Foreign);
+        self.machine.boot.push('+');
+    }
+
+    fn dead_man_acts(&mut self) {
+        let Some(dead_man) = self.dead_man.take() else { return };
+        for point in &dead_man.thaw {
+            self.frozen.remove(point);
+        }
+        self.server.close(Session::Lock);
+    }
+
+    /// Writes down that a rule was broken.
+    pub(super) fn breach(&mut self, rule: Rule, what: impl Into<String>) {
+        self.breaches.push(Breach { rule, what: what.into() });
+    }
+
+    /// The topmost mount at a point.
+    pub(super) fn mounted_at(&self, point: &Path) -> Option<&Mounted> {
+        self.mounts.iter().rev().find(|one| one.mount.point == point)
+    }
+
+    /// What is left of a run, in words; empty if the slate is clean. A published backup is no rest.
+    pub fn rests(&self) -> Vec<String> {
+        let mut rests = self.volumes.rests();
+        rests.extend(self.files.rests());
+        let mounts = self.mounts.iter().filter(|one| one.owner == Owner::Ours);
+        rests.extend(mounts.map(|one| format!("mount {}", one.mount.point.display())));
+        rests.extend(self.frozen.iter().map(|point| format!("freeze of {}", point.display())));
+        rests.extend(self.server.lock.map(|by| format!("lock of session {by}")));
+        rests.extend(self.server.stopped().map(|name| format!("stopped applier '{name}'")));
+        rests.extend(self.dead_man.iter().map(|_| "dead-man".to_owned()));
+        rests
+    }
+
+    /// What tells two worlds apart for an engine: everything but clocks and counters.
+    pub(super) fn fingerprint(&self) -> u64 {
+        let mut hash = DefaultHasher::new();
+        self.server.fingerprint(&mut hash);
+        self.volumes.fingerprint(&mut hash);
+        self.files.fingerprint(&mut hash);
+        for one in &self.mounts {
+            (&one.mount.point, &one.mount.source, one.private).hash(&mut hash);
+        }
+        (&self.frozen, self.isolated, self.signal, self.breaches.len()).hash(&mut hash);
+        self.dead_man.as_ref().map(|one| one.armed_at.is_some()).hash(&mut hash);
+        self.machine.boot.hash(&mut hash);
+        hash.finish()
+    }
+
+    /// What was there before us and must be there after us, for comparison.
+    pub fn foreign(&self) -> (Vec<&Mounted>, Vec<(&Path, &Node)>, Vec<String>) {
+        let mounts = self.mounts.iter().filter(|one| one.owner == Owner::Foreign).collect();
+        (mounts, self.files.foreign(), self.volumes.foreign())
+    }
+}
+
+impl DeadMan {
+    fn has_overrun(&self, now: u64) -> bool {
+        self.armed_at.is_some_and(|at| now > at + self.ms_max.0 * 1_000_000)
+    }
+}

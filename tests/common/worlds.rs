@@ -1,0 +1,78 @@
+//! Simulated machines. Each holds things of others, which every test expects to survive: an
+//! earlier backup, volumes, a mount, directories.
+
+use std::path::Path;
+
+use holdstill::database::Flavour;
+use holdstill::host::sim::{Channel, Mounted, Owner, Server, Sim, World};
+use holdstill::host::{Machine, Mount};
+
+use super::STATE;
+use super::plans::{DESTINATION, RUN, SOURCE, VG};
+
+/// The machine that all plans are made for.
+pub(crate) fn machine() -> Machine {
+    Machine {
+        host: "replica.example".into(),
+        boot: "6f4e".into(),
+        kernel: "6.12.0".into(),
+        freezes_nest: Some(true),
+        pid: 4711,
+        uid: 0,
+        unix_seconds: 1_790_000_000,
+        random: 42,
+    }
+}
+
+/// A MariaDB replica on xfs.
+pub(crate) fn mariadb_replica() -> Sim {
+    world(Server::new(Flavour::MariaDb, SOURCE, vec![Channel::new("", true)]), "xfs")
+}
+
+/// A MySQL replica of two sources, with a third channel that was stopped before us.
+pub(crate) fn mysql_two_channels() -> Sim {
+    let channels =
+        vec![Channel::new("east", true), Channel::new("west", true), Channel::new("old", false)];
+    world(Server::new(Flavour::MySql, SOURCE, channels), "ext4")
+}
+
+/// A MySQL server that is no replica.
+pub(crate) fn mysql_alone() -> Sim {
+    world(Server::new(Flavour::MySql, SOURCE, Vec::new()), "ext4")
+}
+
+/// A MariaDB replica where somebody's volume has the very name of our snapshot, without our tag.
+pub(crate) fn name_taken() -> Sim {
+    let sim = mariadb_replica();
+    sim.arrange().volumes.add_foreign(VG, &format!("hs-{RUN}"), "xfs");
+    sim
+}
+
+fn world(server: Server, filesystem: &str) -> Sim {
+    let mut world = World::new(machine(), server);
+    world.volumes.add_foreign(VG, "data", filesystem);
+    world.volumes.add_foreign(VG, "hs-20260801T030000Z-00000007", filesystem);
+    world.volumes.add_foreign("other", "root", "ext4");
+    for directory in [SOURCE, "/run/holdstill", "/mnt/others", &format!("{STATE}/ledger")] {
+        world.files.foreign_dir(Path::new(directory));
+    }
+    let earlier = Path::new(DESTINATION).join("20260801T030000Z-00000007");
+    world.files.foreign_file(&earlier.join("backup.json"), r#"{"run":"earlier"}"#);
+    world.files.foreign_file(&earlier.join("tree/ibdata1"), "an earlier backup");
+    mount(&mut world, SOURCE, &format!("/dev/mapper/{VG}-data"), "253:0", filesystem);
+    mount(&mut world, DESTINATION, "/dev/sdb1", "8:17", "ext4");
+    mount(&mut world, "/mnt/others", "/dev/mapper/other-root", "253:2", "ext4");
+    Sim::new(world)
+}
+
+fn mount(world: &mut World, point: &str, source: &str, device: &str, kind: &str) {
+    let mount = Mount {
+        point: point.into(),
+        root: "/".into(),
+        kind: kind.into(),
+        source: source.into(),
+        device: device.into(),
+        read_only: false,
+    };
+    world.mounts.push(Mounted { mount, owner: Owner::Foreign, private: false });
+}

@@ -1,0 +1,76 @@
+//! The sweep: the real engine on the simulated machine, with something going wrong at every call.
+
+mod check;
+mod explore;
+mod process;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use explore::{Caught, Delays, Sweep};
+use process::Script;
+
+use crate::common::scenarios;
+
+/// How many broken invariants are shown; the first ones say it.
+const SHOWN_MAX: usize = 12;
+
+/// Sweeps every scenario with up to `faults` faults, on all processors.
+fn sweep(faults: usize, delays: Delays) -> (u64, Vec<Caught>) {
+    let sums = Mutex::new((0, Vec::new()));
+    let next = AtomicUsize::new(0);
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| work(faults, delays, &next, &sums));
+        }
+    });
+    sums.into_inner().expect("no thread panicked")
+}
+
+/// One thread's share: every root that no other thread has taken.
+fn work(faults: usize, delays: Delays, next: &AtomicUsize, sums: &Mutex<(u64, Vec<Caught>)>) {
+    let mut first = 0;
+    let mut mine = next.fetch_add(1, Ordering::Relaxed);
+    for scenario in scenarios() {
+        let mut sweep = Sweep::new(scenario, delays);
+        let mut roots = vec![Script::new()];
+        roots.extend(sweep.roots());
+        while let Some(root) = mine.checked_sub(first).and_then(|at| roots.get(at)) {
+            sweep.backups(root, faults.saturating_sub(1).min(faults * root.len()));
+            mine = next.fetch_add(1, Ordering::Relaxed);
+        }
+        first += roots.len();
+        let mut sums = sums.lock().expect("no thread panicked");
+        sums.0 += sweep.runs;
+        sums.1.append(&mut sweep.caught);
+    }
+}
+
+/// Nothing is caught, and the sweep was not empty.
+#[allow(clippy::print_stdout)]
+fn assert_sound(faults: usize, delays: Delays, runs_min: u64) {
+    let start = Instant::now();
+    let (runs, caught) = sweep(faults, delays);
+    let mut kinds = std::collections::BTreeMap::new();
+    for one in &caught {
+        kinds.entry(one.breach.to_string()).or_insert((0, one)).0 += 1;
+    }
+    let shown: Vec<_> =
+        kinds.values().take(SHOWN_MAX).map(|(n, one)| format!("{n} times {one}")).collect();
+    println!("{faults} fault(s), {delays:?}: {runs} runs in {:.1?}", start.elapsed());
+    assert!(caught.is_empty(), "{} caught:\n{}", caught.len(), shown.join("\n"));
+    assert!(runs >= runs_min, "expected at least {runs_min} runs, made {runs}");
+}
+
+#[test]
+fn one_fault_anywhere_at_any_delay() {
+    assert_sound(1, Delays::All, 1_000);
+}
+
+#[test]
+fn two_faults_anywhere() {
+    assert_sound(2, Delays::Extremes, 100_000);
+}
