@@ -21,7 +21,7 @@ def conformance(world):
                    "HOLDSTILL_LAB_SOCKET": str(world.replica.socket),
                    "HOLDSTILL_LAB_OPTION_FILE": str(tool.CONFIGS / "client.cnf"),
                    "HOLDSTILL_LAB_SCRATCH": str(scratch)}
-    done = subprocess.run([str(EXECUTABLE), "conformance", "--test-threads=1"], env=os.environ | environment,
+    done = subprocess.run([str(EXECUTABLE), "conformance", "--include-ignored", "--test-threads=1"], env=os.environ | environment,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           text=True, errors="replace", timeout=S_MAX)
     lines = done.stdout.strip().splitlines()

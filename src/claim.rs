@@ -1,0 +1,262 @@
+//! What a run may leave behind, and how each such thing is undone.
+//!
+//! A claim is data: it is written to the ledger before the first act, and undone whether or not
+//! its act failed or ever ran. So every undo looks first, is idempotent, recognises what is ours by
+//! tag or content and never by name alone, and needs nothing but the claim itself.
+//! Deliberately absent: the order of undoing and what to do when one fails; that is `settle`.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::database::replica;
+use crate::host::{Act, Answer, Ask, Cmd, Fault, Host, Login, Session, Sql};
+use crate::snapshot::lvm;
+use crate::store;
+use crate::units::Millis;
+use crate::wrong::{self, Wrong};
+
+/// How often a removal is tried when something still holds the volume: `lvremove` right after
+/// `umount` can fail on a udev race.
+const REMOVE_TRIES_MAX: usize = 5;
+
+/// How often a started applier is looked for before it counts as not started.
+const START_LOOKS_MAX: usize = 20;
+
+/// One thing a run may leave behind. In a plan they stand in scope order, artifacts first and
+/// quiesce last, so that undoing newest first lets the server go before it touches a volume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "claim", rename_all = "kebab-case")]
+pub enum Claim {
+    /// A backup that is not published yet.
+    Partial {
+        /// Its directory.
+        directory: PathBuf,
+        /// The run that made it, as its `backup.json` says.
+        run: String,
+    },
+    /// A snapshot volume.
+    Snapshot {
+        /// Reports volumes, as JSON.
+        report: Cmd,
+        /// Removes it, if it carries the tag.
+        remove: Cmd,
+        /// The volume group.
+        vg: String,
+        /// Its name.
+        lv: String,
+        /// The run's tag.
+        tag: String,
+    },
+    /// The mounted snapshot.
+    Mounted {
+        /// The mount point; the directory is ours too.
+        point: PathBuf,
+        /// The device node mounted there.
+        device: PathBuf,
+    },
+    /// Replication channels whose appliers were stopped.
+    Replication {
+        /// The server.
+        login: Login,
+        /// Tells the state of every channel.
+        status: String,
+        /// Starts a channel's applier, one entry a channel that was running.
+        start: Vec<Restart>,
+        /// How long each statement may take.
+        ms_max: Millis,
+    },
+    /// The dead-man.
+    Guarded,
+    /// The lock, held by the lock session.
+    Locked {
+        /// Releases it.
+        unlock: Sql,
+    },
+    /// A filesystem frozen by us.
+    Frozen {
+        /// Its mount point.
+        point: PathBuf,
+    },
+}
+
+/// A channel to start again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restart {
+    /// The channel's name, empty for the default channel.
+    pub channel: String,
+    /// The statement.
+    pub start: String,
+}
+
+impl Claim {
+    /// Undoes the claim, and tells what is left if that cannot be confirmed. Idempotent.
+    pub fn undo(&self, host: &mut dyn Host) -> Result<(), Fault> {
+        match self {
+            Self::Partial { directory, run } => remove_partial(host, directory, run),
+            Self::Snapshot { report, remove, vg, lv, tag } => {
+                remove_snapshot(host, report, remove, &lvm::Name::new(vg, lv), tag)
+            }
+            Self::Mounted { point, device } => unmount(host, point, device),
+            Self::Replication { login, status, start, ms_max } => {
+                restart(host, login, status, start, *ms_max)
+            }
+            Self::Guarded => host.act(&Act::Disarm).map(drop),
+            Self::Locked { unlock } => release(host, unlock),
+            Self::Frozen { point } => thaw(host, point),
+        }
+    }
+
+    /// What it means for the server or the machine if this is left behind.
+    pub fn left_behind(&self) -> String {
+        match self {
+            Self::Partial { directory, .. } => {
+                format!("the unpublished copy '{}' still takes space", directory.display())
+            }
+            Self::Snapshot { vg, lv, .. } => {
+                format!("the snapshot '{vg}/{lv}' slows every write to its origin until removed")
+            }
+            Self::Mounted { point, .. } => {
+                format!("the snapshot may still be mounted at '{}'", point.display())
+            }
+            Self::Replication { start, .. } => format!(
+                "the replica may not be applying: run {}",
+                start.iter().map(|one| format!("'{}'", one.start)).collect::<Vec<_>>().join(", ")
+            ),
+            Self::Guarded => "the dead-man may still be waiting; it ends by itself".into(),
+            Self::Locked { .. } => "the server may still be locked by our session".into(),
+            Self::Frozen { point } => format!(
+                "WRITES MAY HANG: '{p}' may still be frozen: run 'fsfreeze --unfreeze {p}'",
+                p = point.display()
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Partial { directory, .. } => write!(f, "partial copy {}", directory.display()),
+            Self::Snapshot { vg, lv, tag, .. } => write!(f, "snapshot {vg}/{lv} (tag {tag})"),
+            Self::Mounted { point, .. } => write!(f, "mount {}", point.display()),
+            Self::Replication { start, .. } => write!(f, "{} stopped applier(s)", start.len()),
+            Self::Guarded => f.write_str("dead-man"),
+            Self::Locked { .. } => f.write_str("lock"),
+            Self::Frozen { point } => write!(f, "freeze of {}", point.display()),
+        }
+    }
+}
+
+/// Removes the partial copy if its `backup.json` names our run, or if it is still empty.
+fn remove_partial(host: &mut dyn Host, directory: &Path, run: &str) -> Result<(), Fault> {
+    if host.entry(directory)?.is_none() {
+        return Ok(());
+    }
+    if host.list(directory)?.is_empty() {
+        return host.act(&Act::RemoveDir(directory.into())).map(drop);
+    }
+    let record = host.file(&directory.join(store::RECORD))?.unwrap_or_default();
+    let interrupted = store::only_an_unfinished_record(&host.list(directory)?);
+    if !interrupted && store::run_of(&record).as_deref() != Some(run) {
+        let why = format!("'{}' is not of run {run}, it is left alone", directory.display());
+        return Err(Fault::refused(why));
+    }
+    host.act(&Act::RemoveTree(directory.into())).map(drop)
+}
+
+/// Removes the volume that carries the run's tag; a volume of the same name without it is not ours.
+fn remove_snapshot(
+    host: &mut dyn Host,
+    report: &Cmd,
+    remove: &Cmd,
+    name: &lvm::Name,
+    tag: &str,
+) -> Result<(), Fault> {
+    let mut last = Ok(());
+    for _ in 0..REMOVE_TRIES_MAX {
+        let volumes = lvm::volumes(&host.output(report)?).map_err(Fault::unsure)?;
+        let by_name = wrong::design(Wrong::UndoByName);
+        if !volumes.iter().any(|lv| lv.is(name) && (by_name || lv.has_tag(tag))) {
+            return last_fault_if_overdue(last);
+        }
+        last = host.act(&Act::Run(remove.clone())).map(drop);
+        if last.as_ref().is_err_and(Fault::is_overdue) {
+            return last;
+        }
+    }
+    last.and_then(|()| Err(Fault::unsure(format!("'{name}' is still there after its removal"))))
+}
+
+/// The volume is gone; only a removal that may still be running is worth telling.
+fn last_fault_if_overdue(last: Result<(), Fault>) -> Result<(), Fault> {
+    match last {
+        Err(fault) if fault.is_overdue() => Err(fault),
+        _ => Ok(()),
+    }
+}
+
+/// Unmounts our device from the mount point, and removes the point; a foreign mount is left alone.
+fn unmount(host: &mut dyn Host, point: &Path, device: &Path) -> Result<(), Fault> {
+    let ours = |host: &dyn Host| -> Result<bool, Fault> {
+        let mounts = host.mounts()?;
+        Ok(mounts.iter().any(|m| m.point == point && Path::new(&m.source) == device))
+    };
+    if ours(host)? {
+        host.act(&Act::Unmount(point.into()))?;
+        if ours(host)? {
+            return Err(Fault::unsure(format!("'{}' is still mounted", point.display())));
+        }
+    }
+    if host.mounts()?.iter().any(|m| m.point == point) || host.entry(point)?.is_none() {
+        return Ok(());
+    }
+    host.act(&Act::RemoveDir(point.into())).map(drop)
+}
+
+/// Starts the appliers that do not run, and sees them running.
+fn restart(
+    host: &mut dyn Host,
+    login: &Login,
+    status: &str,
+    start: &[Restart],
+    ms_max: Millis,
+) -> Result<(), Fault> {
+    host.greet(login)?;
+    let mut last = Ok(());
+    for _ in 0..START_LOOKS_MAX {
+        let rows = host.query(Session::Control, status, ms_max)?;
+        let idle: Vec<_> =
+            start.iter().filter(|one| !replica::applier_runs(&rows, &one.channel)).collect();
+        if idle.is_empty() {
+            return Ok(());
+        }
+        for one in idle {
+            last = host.act(&Act::Sql(Sql::control(&one.start, ms_max))).map(drop);
+            if last.as_ref().is_err_and(Fault::is_overdue) {
+                return last;
+            }
+        }
+    }
+    last.and_then(|()| Err(Fault::unsure("the applier does not stay running".to_owned())))
+}
+
+/// Unlocks; if that fails ends the session from the control session; if that fails closes its
+/// socket, which the server answers by releasing the lock.
+fn release(host: &mut dyn Host, unlock: &Sql) -> Result<(), Fault> {
+    let Err(first) = host.act(&Act::Sql(unlock.clone())) else { return Ok(()) };
+    if wrong::design(Wrong::UnlockWithoutLastResort) {
+        return Err(first);
+    }
+    // Killed or not, the socket is closed: a killed session must not be taken for a live one.
+    let _killed = host.act(&Act::Kill(unlock.session));
+    host.act(&Act::Hangup(unlock.session)).map(drop)
+}
+
+/// Thaws, and takes nothing but the kernel's own word for it.
+fn thaw(host: &mut dyn Host, point: &Path) -> Result<(), Fault> {
+    match host.act(&Act::Thaw(point.into()))? {
+        Answer::Thaw(_) => Ok(()),
+        other => Err(Fault::unsure(format!("expected the word of the kernel, found {other:?}"))),
+    }
+}

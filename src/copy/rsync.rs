@@ -1,0 +1,142 @@
+//! rsync: the command that copies the mounted snapshot, and what it prints while it does.
+//!
+//! Deliberately absent: `--delete`, `--update` and everything else that would compare with an
+//! older tree. The target is always a new directory.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::host::{Cmd, Overrun};
+use crate::units::{Bytes, Millis};
+
+/// How far a copy is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes copied so far.
+    pub bytes: Bytes,
+    /// Whole percent of what is known so far.
+    pub percent: u8,
+}
+
+/// What rsync counted, from its `--stats`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Stats {
+    /// Regular files in the tree.
+    pub files: u64,
+    /// Their sizes, added up.
+    pub bytes: Bytes,
+}
+
+/// Reads rsync's standard output line by line.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tail {
+    stats: Stats,
+}
+
+/// What one copy is to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Order<'a> {
+    /// The program.
+    pub rsync: &'a Path,
+    /// The mounted snapshot.
+    pub root: &'a Path,
+    /// What to copy, relative to the root; `.` for all of it.
+    pub parts: &'a [String],
+    /// What to leave out, as anchored patterns.
+    pub excludes: &'a [String],
+    /// The target directory, new and empty.
+    pub target: &'a Path,
+    /// How long it may take.
+    pub ms_max: Millis,
+}
+
+/// The command. Whole files, since source and target are local; owners as numbers, since the
+/// restored server may live where the names differ; sparse files, hard links, ACLs and extended
+/// attributes as they are. `/./` marks where the copied path begins (rsync(1), `--relative`).
+pub fn command(order: &Order<'_>) -> Cmd {
+    let mut cmd = Cmd {
+        program: order.rsync.into(),
+        args: Vec::new(),
+        ms_max: order.ms_max,
+        overrun: Overrun::End,
+    };
+    for flag in [
+        "--archive",
+        "--hard-links",
+        "--acls",
+        "--xattrs",
+        "--numeric-ids",
+        "--whole-file",
+        "--one-file-system",
+        "--no-devices",
+        "--no-specials",
+        "--relative",
+        "--no-human-readable",
+        "--info=progress2",
+        "--no-inc-recursive",
+        "--stats",
+        "--outbuf=L",
+    ] {
+        cmd = cmd.arg(flag);
+    }
+    for pattern in order.excludes {
+        cmd = cmd.arg(format!("--exclude={pattern}"));
+    }
+    cmd = cmd.arg("--");
+    for part in order.parts {
+        cmd = cmd.arg(format!("{}/./{part}", order.root.display()));
+    }
+    cmd.arg(format!("{}/", order.target.display()))
+}
+
+impl Tail {
+    /// Takes one line; a progress line gives the progress.
+    pub fn read(&mut self, line: &str) -> Option<Progress> {
+        if let Some(rest) = line.strip_prefix("Number of regular files transferred: ") {
+            self.stats.files = number(rest)?;
+        } else if let Some(rest) = line.strip_prefix("Total transferred file size: ") {
+            self.stats.bytes = Bytes(number(rest.trim_end_matches(" bytes"))?);
+        }
+        progress(line)
+    }
+
+    /// What rsync counted at its end.
+    pub fn stats(&self) -> Stats {
+        self.stats
+    }
+}
+
+/// Reads `  1234  56%  78.9MB/s  0:00:01 …`, the form of `--info=progress2`.
+fn progress(line: &str) -> Option<Progress> {
+    let mut words = line.split_ascii_whitespace();
+    let bytes = Bytes(number(words.next()?)?);
+    let percent = words.next()?.strip_suffix('%')?.parse().ok()?;
+    words.next()?.ends_with("/s").then_some(Progress { bytes, percent })
+}
+
+fn number(text: &str) -> Option<u64> {
+    text.trim().replace(',', "").parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_and_stats_are_read() {
+        let mut tail = Tail::default();
+        let line = "        32768  12%  103.56MB/s    0:00:01 (xfr#5, to-chk=169/396)";
+        assert_eq!(tail.read(line), Some(Progress { bytes: Bytes(32768), percent: 12 }));
+        assert_eq!(tail.read("Number of regular files transferred: 1,234"), None);
+        assert_eq!(tail.read("Total transferred file size: 9,876,543 bytes"), None);
+        assert_eq!(tail.stats(), Stats { files: 1234, bytes: Bytes(9_876_543) });
+    }
+
+    #[test]
+    fn other_lines_are_not_progress() {
+        for line in ["", "sending incremental file list", "a 5% b", "1 x% y", "\u{fffd} 1% 2/s"] {
+            assert_eq!(Tail::default().read(line), None, "{line}");
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! What can be done. The `Display` of an act is at once the log line, the audit's line and the
+//! line of a test trace, so it shows the command or statement itself.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::look::{Login, Session};
+use crate::units::Millis;
+
+/// One side effect; the comment names the arm of `Answer` that comes back, `Done` if none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Takes the run lock for the life of the process and writes who holds it into the file; only
+    /// rewrites that if this process has it already. Refused, with the holder's words and nothing
+    /// else, if another process has it; any other failure is unsure.
+    TakeRunLock {
+        /// The lock file.
+        path: PathBuf,
+        /// Who we are, for those who come too late.
+        text: String,
+    },
+    /// Gives this process a mount namespace of its own; mounts made in it die with it.
+    Isolate,
+    /// Makes a directory and its missing parents, mode 0700, and syncs its parent.
+    /// Done as well if the directory is already there.
+    MakeDir(PathBuf),
+    /// Makes one new directory, mode 0700; refused if anything stands there.
+    NewDir(PathBuf),
+    /// Writes a whole file, mode 0600: all of it or nothing, synced with its directory.
+    WriteFile {
+        /// Where.
+        path: PathBuf,
+        /// The whole content.
+        text: String,
+    },
+    /// Removes a file, and what an unfinished `WriteFile` of it left (`NAME.new`), and syncs the
+    /// directory; done as well if it is not there.
+    RemoveFile(PathBuf),
+    /// Removes an empty directory; done as well if it is not there.
+    RemoveDir(PathBuf),
+    /// Removes a directory and all that is in it, staying on its filesystem.
+    RemoveTree(PathBuf),
+    /// Opens the lock session: `Connection`.
+    Connect(Login),
+    /// Runs a statement that changes something.
+    Sql(Sql),
+    /// Ends a session from the control session (`KILL CONNECTION`); refused if there is none.
+    Kill(Session),
+    /// Shuts a session's socket, whatever it is doing; done as well if there is none.
+    Hangup(Session),
+    /// Starts the dead-man: a child that thaws and lets go if we die or overrun.
+    Guard(Guard),
+    /// Tells the dead-man that the window opens now. Until `Disarm` nothing is printed or logged.
+    Arm,
+    /// Tells the dead-man that the window is closed, and waits for its end; done as well if none.
+    Disarm,
+    /// Freezes a mounted filesystem, by the ioctl that `xfs_freeze -f` uses.
+    Freeze(PathBuf),
+    /// Thaws a mounted filesystem: `Thaw`.
+    Thaw(PathBuf),
+    /// Runs a command to its end; exit status 0 is success. Its standard output: `Text`.
+    Run(Cmd),
+    /// Mounts a filesystem.
+    Mount(MountOrder),
+    /// Unmounts; never lazily and never by force.
+    Unmount(PathBuf),
+    /// Writes all of a filesystem's dirty data (`syncfs`).
+    SyncFs(PathBuf),
+    /// Renames a directory to a name that must be free, and syncs the parent: the commit point.
+    Publish {
+        /// The partial backup.
+        from: PathBuf,
+        /// The published name.
+        to: PathBuf,
+    },
+}
+
+/// A command: a program found beforehand, its arguments, never a shell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cmd {
+    /// Its absolute path.
+    pub program: PathBuf,
+    /// Its arguments, without the program.
+    pub args: Vec<String>,
+    /// How long it may take.
+    pub ms_max: Millis,
+    /// What happens past that.
+    pub overrun: Overrun,
+}
+
+/// What happens to a command past its deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Overrun {
+    /// It is left alone and reported: a killed lvm can leave a device suspended until reboot.
+    LeaveAlone,
+    /// It is ended, first kindly.
+    End,
+}
+
+/// A statement on a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sql {
+    /// Which session.
+    pub session: Session,
+    /// One statement, without a semicolon.
+    pub text: String,
+    /// How long it may take before we stop waiting for it.
+    pub ms_max: Millis,
+}
+
+/// What the dead-man watches over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guard {
+    /// The mount points to thaw, opened before anything is frozen.
+    pub thaw: Vec<PathBuf>,
+    /// How long the window may be open, from `Arm` to `Disarm`.
+    pub ms_max: Millis,
+}
+
+/// A mount, decided in the plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MountOrder {
+    /// The device node.
+    pub device: PathBuf,
+    /// Where.
+    pub point: PathBuf,
+    /// The filesystem's type.
+    pub kind: String,
+    /// The filesystem's own options, such as `nouuid`; `ro,nosuid,nodev,noexec` always apply.
+    pub data: String,
+}
+
+impl Cmd {
+    /// The same command with one more argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl Into<String>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+}
+
+impl Sql {
+    /// A statement for the lock session.
+    pub fn lock(text: impl Into<String>, ms_max: Millis) -> Self {
+        Self { session: Session::Lock, text: text.into(), ms_max }
+    }
+
+    /// A statement for the control session.
+    pub fn control(text: impl Into<String>, ms_max: Millis) -> Self {
+        Self { session: Session::Control, text: text.into(), ms_max }
+    }
+}
+
+impl fmt::Display for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TakeRunLock { path, .. } => write!(f, "lock {}", path.display()),
+            Self::Isolate => f.write_str("unshare --mount"),
+            Self::MakeDir(path) => write!(f, "mkdir --parents {}", path.display()),
+            Self::NewDir(path) => write!(f, "mkdir {}", path.display()),
+            Self::WriteFile { path, .. } => write!(f, "write {}", path.display()),
+            Self::RemoveFile(path) => write!(f, "rm --force {}", path.display()),
+            Self::RemoveDir(path) => write!(f, "rmdir {}", path.display()),
+            Self::RemoveTree(path) => {
+                write!(f, "rm --recursive --one-file-system {}", path.display())
+            }
+            Self::Connect(login) => write!(f, "connect the lock session to {login}"),
+            Self::Sql(sql) => write!(f, "{}: {}", sql.session, sql.text),
+            Self::Kill(session) => write!(f, "KILL CONNECTION of the {session}"),
+            Self::Hangup(session) => write!(f, "close the {session}"),
+            Self::Guard(guard) => write!(f, "start the dead-man, {} at most", guard.ms_max),
+            Self::Arm => f.write_str("arm the dead-man"),
+            Self::Disarm => f.write_str("dismiss the dead-man"),
+            Self::Freeze(path) => write!(f, "fsfreeze --freeze {}", path.display()),
+            Self::Thaw(path) => write!(f, "fsfreeze --unfreeze {}", path.display()),
+            Self::Run(cmd) => write!(f, "{cmd}"),
+            Self::Mount(order) => write!(f, "{order}"),
+            Self::Unmount(path) => write!(f, "umount {}", path.display()),
+            Self::SyncFs(path) => write!(f, "sync --file-system {}", path.display()),
+            Self::Publish { from, to } => {
+                write!(f, "mv --no-clobber {} {}", from.display(), to.display())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Cmd {
+    /// As one would type it: the program's name and its arguments.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.program.file_name().unwrap_or(self.program.as_os_str());
+        write!(f, "{}", name.to_string_lossy())?;
+        for arg in &self.args {
+            let plain = !arg.is_empty()
+                && arg.chars().all(|c| c.is_ascii_alphanumeric() || "-_=./,:@%+".contains(c));
+            if plain {
+                write!(f, " {arg}")?;
+            } else {
+                write!(f, " '{}'", arg.replace('\'', r"'\''"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for MountOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let comma = if self.data.is_empty() { "" } else { "," };
+        write!(
+            f,
+            "mount -t {} -o ro,nosuid,nodev,noexec{comma}{} {} {}",
+            self.kind,
+            self.data,
+            self.device.display(),
+            self.point.display()
+        )
+    }
+}

@@ -1,0 +1,164 @@
+//! What a look or an act brings back: facts, not yet judged.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::Bytes;
+
+/// The answer to a look or an act.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Done, and there is nothing to say.
+    Done,
+    /// See [`Machine`].
+    Machine(Machine),
+    /// The monotonic clock.
+    Nanos(u64),
+    /// The number of the signal that came, if any.
+    Signal(Option<i32>),
+    /// A program's path.
+    Path(Option<PathBuf>),
+    /// Mounts, in the kernel's order: a later one covers an earlier one at the same point.
+    Mounts(Vec<Mount>),
+    /// What stands at a path.
+    Entry(Option<Entry>),
+    /// Links found.
+    Links(Vec<Link>),
+    /// Names in a directory.
+    Names(Vec<String>),
+    /// A text; nothing if the file does not exist.
+    Text(Option<String>),
+    /// The space on a filesystem.
+    Space(Space),
+    /// A number of bytes.
+    Bytes(Bytes),
+    /// The server's number for a session.
+    Connection(u64),
+    /// A result set.
+    Rows(Rows),
+    /// How a thaw went.
+    Thaw(Thaw),
+}
+
+/// Who and where we are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// The host's name.
+    pub host: String,
+    /// The kernel's id of this boot (`/proc/sys/kernel/random/boot_id`).
+    pub boot: String,
+    /// The kernel's release.
+    pub kernel: String,
+    /// Whether freezes of one filesystem nest; nothing if the kernel does not tell.
+    pub freezes_nest: Option<bool>,
+    /// Our process.
+    pub pid: u32,
+    /// Our effective user.
+    pub uid: u32,
+    /// Wall clock, seconds since 1970 in UTC.
+    pub unix_seconds: i64,
+    /// A fresh random number.
+    pub random: u32,
+}
+
+/// One line of `/proc/self/mountinfo`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// Where it is mounted.
+    pub point: PathBuf,
+    /// Which part of the filesystem: `/` unless it is a bind mount.
+    pub root: PathBuf,
+    /// The filesystem's type.
+    pub kind: String,
+    /// The device's name as mounted.
+    pub source: String,
+    /// The device's number, as `major:minor`.
+    pub device: String,
+    /// Whether it is mounted read-only.
+    pub read_only: bool,
+}
+
+/// What stands at a path, links followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The path without links and dots.
+    pub real: PathBuf,
+    /// File or directory.
+    pub kind: Kind,
+    /// The device's number, as `major:minor`.
+    pub device: String,
+    /// Its owner.
+    pub uid: u32,
+    /// Permission bits.
+    pub mode: u32,
+}
+
+/// The kind of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// Anything else.
+    Other,
+}
+
+/// A link in a data directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Where the link is.
+    pub at: PathBuf,
+    /// Where it leads, resolved; what it says if that does not exist.
+    pub to: PathBuf,
+}
+
+/// The space on a filesystem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// Its size.
+    pub total: Bytes,
+    /// What an ordinary user may still write.
+    pub free: Bytes,
+}
+
+/// A result set; every value as text, NULL as nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rows {
+    /// Column names, as the server spells them.
+    pub columns: Vec<String>,
+    /// The rows.
+    pub rows: Vec<Vec<Option<String>>>,
+}
+
+/// How a thaw went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Thaw {
+    /// It was frozen and is not any more.
+    Thawed,
+    /// It was not frozen.
+    WasLive,
+}
+
+/// How a streamed command ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// Its exit status; nothing if a signal ended it.
+    pub code: Option<i32>,
+    /// The last lines of its standard error.
+    pub stderr: String,
+}
+
+impl Rows {
+    /// The value of a column in a row, by the column's name without regard to case.
+    pub fn get(&self, row: usize, column: &str) -> Option<&str> {
+        let at = self.columns.iter().position(|name| name.eq_ignore_ascii_case(column))?;
+        self.rows.get(row)?.get(at)?.as_deref()
+    }
+
+    /// The only value of a result with one row and one column.
+    pub fn only(&self) -> Option<&str> {
+        self.rows.first()?.first()?.as_deref()
+    }
+}

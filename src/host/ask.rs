@@ -1,0 +1,111 @@
+//! Typed questions: one method a look, so that callers never take an `Answer` apart.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    Answer, Cmd, Entry, Fault, Host, Link, Login, Look, Machine, Mount, Rows, Session, Space,
+};
+use crate::units::{Bytes, Millis};
+
+/// Takes the one arm out of an answer that its look promises.
+macro_rules! take {
+    ($answer:expr, $arm:ident) => {
+        match $answer? {
+            Answer::$arm(inside) => Ok(inside),
+            other => Err(Fault::unsure(format!(
+                "expected {}, the host said {other:?}",
+                stringify!($arm)
+            ))),
+        }
+    };
+}
+
+/// The looks of a host, with their types.
+pub trait Ask {
+    /// Who and where we are.
+    fn machine(&self) -> Result<Machine, Fault>;
+    /// The monotonic clock in nanoseconds.
+    fn now(&self) -> Result<u64, Fault>;
+    /// The signal that asks us to stop, if one came.
+    fn signal(&self) -> Result<Option<i32>, Fault>;
+    /// Where a program is.
+    fn program(&self, name: &'static str) -> Result<Option<PathBuf>, Fault>;
+    /// Every mount.
+    fn mounts(&self) -> Result<Vec<Mount>, Fault>;
+    /// What stands at a path.
+    fn entry(&self, path: &Path) -> Result<Option<Entry>, Fault>;
+    /// The links below a directory.
+    fn links(&self, path: &Path) -> Result<Vec<Link>, Fault>;
+    /// The names in a directory.
+    fn list(&self, path: &Path) -> Result<Vec<String>, Fault>;
+    /// A text file.
+    fn file(&self, path: &Path) -> Result<Option<String>, Fault>;
+    /// The space at a path.
+    fn space(&self, path: &Path) -> Result<Space, Fault>;
+    /// The bytes below a directory.
+    fn usage(&self, path: &Path) -> Result<Bytes, Fault>;
+    /// The output of a command that only reads.
+    fn output(&self, cmd: &Cmd) -> Result<String, Fault>;
+    /// Opens the control session; its number.
+    fn greet(&self, login: &Login) -> Result<u64, Fault>;
+    /// The rows of a SELECT or SHOW.
+    fn query(&self, session: Session, text: &str, ms_max: Millis) -> Result<Rows, Fault>;
+}
+
+impl<H: Host + ?Sized> Ask for H {
+    fn machine(&self) -> Result<Machine, Fault> {
+        take!(self.look(&Look::Machine), Machine)
+    }
+
+    fn now(&self) -> Result<u64, Fault> {
+        take!(self.look(&Look::Now), Nanos)
+    }
+
+    fn signal(&self) -> Result<Option<i32>, Fault> {
+        take!(self.look(&Look::Signal), Signal)
+    }
+
+    fn program(&self, name: &'static str) -> Result<Option<PathBuf>, Fault> {
+        take!(self.look(&Look::Program(name)), Path)
+    }
+
+    fn mounts(&self) -> Result<Vec<Mount>, Fault> {
+        take!(self.look(&Look::Mounts), Mounts)
+    }
+
+    fn entry(&self, path: &Path) -> Result<Option<Entry>, Fault> {
+        take!(self.look(&Look::Path(path.into())), Entry)
+    }
+
+    fn links(&self, path: &Path) -> Result<Vec<Link>, Fault> {
+        take!(self.look(&Look::Links(path.into())), Links)
+    }
+
+    fn list(&self, path: &Path) -> Result<Vec<String>, Fault> {
+        take!(self.look(&Look::List(path.into())), Names)
+    }
+
+    fn file(&self, path: &Path) -> Result<Option<String>, Fault> {
+        take!(self.look(&Look::File(path.into())), Text)
+    }
+
+    fn space(&self, path: &Path) -> Result<Space, Fault> {
+        take!(self.look(&Look::Space(path.into())), Space)
+    }
+
+    fn usage(&self, path: &Path) -> Result<Bytes, Fault> {
+        take!(self.look(&Look::Usage(path.into())), Bytes)
+    }
+
+    fn output(&self, cmd: &Cmd) -> Result<String, Fault> {
+        take!(self.look(&Look::Run(cmd.clone())), Text).map(Option::unwrap_or_default)
+    }
+
+    fn greet(&self, login: &Login) -> Result<u64, Fault> {
+        take!(self.look(&Look::Greet(login.clone())), Connection)
+    }
+
+    fn query(&self, session: Session, text: &str, ms_max: Millis) -> Result<Rows, Fault> {
+        take!(self.look(&Look::Query { session, text: text.into(), ms_max }), Rows)
+    }
+}

@@ -1,0 +1,67 @@
+//! The machine with two switches that only the lab has: a wrong design, and a place to hold.
+//!
+//! `HOLDSTILL_WRONG=no-lock` makes the engine run a wrong design, so that the oracle can be shown
+//! to notice it. `HOLDSTILL_HOLD_AT=locked|copy|publish` stops before the snapshot, the copy, or
+//! the publishing, so that a signal can be sent there. Compiled with the feature `wrong-designs`
+//! only: no release knows these switches.
+#![allow(clippy::disallowed_methods, reason = "this is a host")]
+
+use std::time::Duration;
+
+use super::{Act, Answer, Ask, Cmd, Exit, Fault, Host, Look};
+use crate::store::COORDINATES;
+use crate::wrong::{self, Wrong};
+
+/// How long a held run waits for the signal it is held for.
+const HOLD_SECONDS_MAX: u32 = 120;
+
+/// A host that can be held.
+#[derive(Debug)]
+pub struct Lab<H> {
+    inner: H,
+    hold_at: Option<String>,
+}
+
+impl<H: Host> Lab<H> {
+    /// Reads the switches.
+    pub fn new(inner: H) -> Self {
+        let name = std::env::var("HOLDSTILL_WRONG").unwrap_or_default();
+        wrong::choose(Wrong::ALL.into_iter().find(|wrong| wrong.name() == name));
+        Self { inner, hold_at: std::env::var("HOLDSTILL_HOLD_AT").ok() }
+    }
+
+    /// Waits here for a signal, once.
+    fn hold(&mut self, place: &str) {
+        if self.hold_at.as_deref() != Some(place) {
+            return;
+        }
+        self.hold_at = None;
+        crate::ui::complain(&format!("holding at {place}\n"));
+        for _ in 0..HOLD_SECONDS_MAX * 20 {
+            if !matches!(self.inner.signal(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl<H: Host> Host for Lab<H> {
+    fn look(&self, what: &Look) -> Result<Answer, Fault> {
+        self.inner.look(what)
+    }
+
+    fn act(&mut self, what: &Act) -> Result<Answer, Fault> {
+        match what {
+            Act::Run(cmd) if cmd.program.ends_with("lvcreate") => self.hold("locked"),
+            Act::WriteFile { path, .. } if path.ends_with(COORDINATES) => self.hold("publish"),
+            _ => {}
+        }
+        self.inner.act(what)
+    }
+
+    fn stream(&mut self, cmd: &Cmd, each: &mut dyn FnMut(&str)) -> Result<Exit, Fault> {
+        self.hold("copy");
+        self.inner.stream(cmd, each)
+    }
+}

@@ -1,0 +1,126 @@
+//! The few calls for which Rust wants our word that they are sound, and nothing else.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::libc::c_int;
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
+use nix::unistd::{Pid, getppid, setsid};
+
+use crate::host::Overrun;
+
+// linux/fs.h: FIFREEZE is _IOWR('X', 119, int), FITHAW is _IOWR('X', 120, int).
+nix::ioctl_readwrite!(fi_freeze, b'X', 119, c_int);
+nix::ioctl_readwrite!(fi_thaw, b'X', 120, c_int);
+
+/// Freezes the filesystem that an open directory is on.
+pub(super) fn freeze(point: BorrowedFd<'_>) -> Result<(), Errno> {
+    let mut unused: c_int = 0;
+    // SAFETY: the descriptor is open for the whole call, and the kernel gets a valid int.
+    unsafe { fi_freeze(point.as_raw_fd(), &raw mut unused) }.map(drop)
+}
+
+/// Thaws the filesystem that an open directory is on; `EINVAL` if it is not frozen.
+pub(super) fn thaw(point: BorrowedFd<'_>) -> Result<(), Errno> {
+    let mut unused: c_int = 0;
+    // SAFETY: the descriptor is open for the whole call, and the kernel gets a valid int.
+    unsafe { fi_thaw(point.as_raw_fd(), &raw mut unused) }.map(drop)
+}
+
+/// Takes over a descriptor that was handed to this process by its number.
+/// Refused if no such descriptor is open.
+pub(crate) fn adopt(number: RawFd) -> Result<OwnedFd, Errno> {
+    if number < 0 {
+        return Err(Errno::EBADF);
+    }
+    // SAFETY: only borrowed for the one call that finds out whether it is open.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+    fcntl(borrowed, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+    // SAFETY: open, as just seen, and named to us alone: nothing else in this process owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Marks every descriptor above standard error, so that no child inherits it: lvm warns about
+/// strange descriptors, and a child that holds the server's socket would keep the lock.
+pub(super) fn keep_descriptors_to_ourselves() -> io::Result<()> {
+    let listing: Vec<_> = std::fs::read_dir("/proc/self/fd")?.filter_map(Result::ok).collect();
+    for number in listing.iter().filter_map(|entry| entry.file_name().to_str()?.parse().ok()) {
+        if number > nix::libc::STDERR_FILENO {
+            // SAFETY: only borrowed for the one call; one closed meanwhile answers EBADF.
+            let open = unsafe { BorrowedFd::borrow_raw(number) };
+            let _closed_meanwhile = fcntl(open, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC));
+        }
+    }
+    Ok(())
+}
+
+/// What a command's child does between fork and exec: it blocks no signal, and either dies with
+/// us or, if it must never be killed, outlives even the pipes it writes to.
+pub(super) fn prepare_child(command: &mut Command, overrun: Overrun) {
+    let parent = Pid::this();
+    let prepare = move || {
+        SigSet::empty().thread_set_mask()?;
+        match overrun {
+            Overrun::End => die_with(parent),
+            Overrun::LeaveAlone => ignore_broken_pipes(),
+        }
+    };
+    // SAFETY: `prepare` makes only system calls that are allowed between fork and exec, allocates
+    // nothing and takes no lock.
+    unsafe { command.pre_exec(prepare) };
+}
+
+/// The dead-man leaves our session and keeps just these descriptors.
+pub(super) fn prepare_dead_man(command: &mut Command, keep: Vec<RawFd>) {
+    let prepare = move || {
+        setsid()?;
+        SigSet::empty().thread_set_mask()?;
+        for number in &keep {
+            // SAFETY: the caller holds these open until the child has started.
+            let open = unsafe { BorrowedFd::borrow_raw(*number) };
+            fcntl(open.as_fd(), FcntlArg::F_SETFD(FdFlag::empty()))?;
+        }
+        Ok(())
+    };
+    // SAFETY: `prepare` makes only system calls that are allowed between fork and exec, allocates
+    // nothing and takes no lock.
+    unsafe { command.pre_exec(prepare) };
+}
+
+/// The signals that end a process unless it says otherwise, and that it can say otherwise to.
+const STOP_SIGNALS: [Signal; 5] =
+    [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM, Signal::SIGPIPE];
+
+/// Ignores the signals that a terminal or a service manager sends to the whole group.
+pub(crate) fn ignore_stop_signals() -> Result<(), Errno> {
+    for number in STOP_SIGNALS {
+        // SAFETY: no handler is installed, so nothing can run at a wrong moment.
+        unsafe { signal(number, SigHandler::SigIgn) }?;
+    }
+    Ok(())
+}
+
+fn die_with(parent: Pid) -> io::Result<()> {
+    set_pdeathsig(Signal::SIGTERM)?;
+    if getppid() == parent { Ok(()) } else { Err(Errno::ESRCH.into()) }
+}
+
+/// An lvm command that dies of SIGPIPE because we are gone can leave a device suspended; with
+/// the signal ignored its write fails instead. Ignored signals stay ignored over exec.
+fn ignore_broken_pipes() -> io::Result<()> {
+    // SAFETY: no handler is installed, so nothing can run at a wrong moment.
+    unsafe { signal(Signal::SIGPIPE, SigHandler::SigIgn) }?;
+    Ok(())
+}
+
+/// The socket of a connection, for as long as the connection lives.
+pub(super) fn borrow(conn: &mysql::Conn) -> BorrowedFd<'_> {
+    // SAFETY: the connection owns this open descriptor and outlives the borrow.
+    unsafe { BorrowedFd::borrow_raw(conn.as_raw_fd()) }
+}

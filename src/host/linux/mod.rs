@@ -1,0 +1,186 @@
+//! The real machine: every look and every act, done by the kernel, by programs and by a server.
+//!
+//! This file only holds what lives as long as the process and sends each call to the file that
+//! does it. Deliberately absent: decisions, retries beyond the few that a call's own contract
+//! names, and any output; between `Arm` and `Disarm` nothing here writes to a file or a log.
+// This folder is the one place where programs are run, files opened and clocks read.
+#![allow(clippy::disallowed_types, clippy::disallowed_methods)]
+
+mod command;
+#[cfg(test)]
+mod fake_server;
+mod files;
+mod freeze;
+mod guard;
+mod inspect;
+mod kernel;
+mod login;
+mod machine;
+mod mounts;
+mod run_lock;
+mod said;
+mod secret;
+mod sessions;
+mod signals;
+mod sql;
+
+use std::cell::RefCell;
+use std::io;
+use std::path::Path;
+
+use super::{Act, Answer, Cmd, Exit, Fault, Guard, Host, Look, Rows, Session};
+use crate::units::Millis;
+use freeze::Points;
+use guard::DeadMan;
+use machine::Kernel;
+use run_lock::RunLock;
+use sessions::Sessions;
+use signals::{FromNow, Signals};
+
+pub(crate) use freeze::thaw as thaw_open;
+pub(crate) use guard::{ACTED, ARM, DISMISS, FAILED, READY, Watched};
+pub(crate) use kernel::{adopt, ignore_stop_signals};
+
+/// The machine we run on.
+pub struct Linux {
+    signals: Signals,
+    kernel: Kernel,
+    sessions: Sessions,
+    run_lock: Option<RunLock>,
+    dead_man: RefCell<Option<DeadMan>>,
+    points: Points,
+}
+
+impl Linux {
+    /// Prepares the process: signals become flags, descriptors we inherited stay with us, and
+    /// what we create is for our user alone.
+    pub fn new() -> io::Result<Self> {
+        let signals = Signals::install()?;
+        kernel::keep_descriptors_to_ourselves()?;
+        nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
+        Ok(Self {
+            sessions: Sessions::new(signals.clone()),
+            signals,
+            kernel: Kernel::default(),
+            run_lock: None,
+            dead_man: RefCell::default(),
+            points: Points::default(),
+        })
+    }
+
+    /// The signals that may interrupt a command that begins now.
+    fn interrupt(&self) -> FromNow {
+        self.signals.since_now()
+    }
+
+    fn ask(&self, session: Session, text: &str, ms_max: Millis) -> Result<Rows, Fault> {
+        self.sessions.ask(session, text, ms_max).map_err(|fault| match session {
+            Session::Lock => self.explained(fault),
+            Session::Control => fault,
+        })
+    }
+
+    /// Says why the lock session broke, if it was our own dead-man who closed it.
+    fn explained(&self, fault: Fault) -> Fault {
+        match self.dead_man.borrow_mut().as_mut().and_then(DeadMan::has_acted) {
+            Some(why) => fault.during(&why),
+            None => fault,
+        }
+    }
+
+    fn guard(&mut self, order: &Guard) -> Result<Answer, Fault> {
+        if self.dead_man.get_mut().is_some() {
+            return Err(Fault::refused("a dead-man is watching already"));
+        }
+        let started = self.start_dead_man(order);
+        if started.is_err() {
+            self.points.close();
+        }
+        *self.dead_man.get_mut() = Some(started?);
+        Ok(Answer::Done)
+    }
+
+    fn start_dead_man(&mut self, order: &Guard) -> Result<DeadMan, Fault> {
+        self.points.open(&order.thaw)?;
+        let socket = self.sessions.lock_socket()?;
+        DeadMan::start(&self.points.opened(&order.thaw), socket.as_ref(), order.ms_max)
+    }
+
+    fn arm(&mut self) -> Result<Answer, Fault> {
+        match self.dead_man.get_mut() {
+            Some(dead_man) => dead_man.arm(),
+            None => Err(Fault::refused("there is no dead-man to arm")),
+        }
+    }
+
+    fn disarm(&mut self) -> Result<Answer, Fault> {
+        if let Some(dead_man) = self.dead_man.get_mut().take() {
+            dead_man.dismiss()?;
+        }
+        self.points.close();
+        Ok(Answer::Done)
+    }
+
+    fn take_run_lock(&mut self, path: &Path, text: &str) -> Result<Answer, Fault> {
+        match &mut self.run_lock {
+            Some(held) => run_lock::say(held, text)
+                .map_err(|error| Fault::unsure(format!("cannot write the run lock: {error}")))?,
+            None => self.run_lock = Some(run_lock::take(path, text)?),
+        }
+        Ok(Answer::Done)
+    }
+}
+
+impl Host for Linux {
+    fn look(&self, what: &Look) -> Result<Answer, Fault> {
+        match what {
+            Look::Machine => self.kernel.machine().map(Answer::Machine),
+            Look::Now => machine::now().map(Answer::Nanos),
+            Look::Signal => Ok(Answer::Signal(self.signals.seen())),
+            Look::Program(name) => Ok(Answer::Path(machine::program(name))),
+            Look::Mounts => mounts::all().map(Answer::Mounts),
+            Look::Path(path) => inspect::entry(path).map(Answer::Entry),
+            Look::Links(path) => inspect::links(path).map(Answer::Links),
+            Look::List(path) => inspect::list(path).map(Answer::Names),
+            Look::File(path) => inspect::text(path).map(Answer::Text),
+            Look::Space(path) => inspect::space(path).map(Answer::Space),
+            Look::Usage(path) => inspect::usage(path).map(Answer::Bytes),
+            Look::Run(cmd) => command::run(cmd, &self.interrupt()),
+            Look::Greet(login) => self.sessions.greet(login).map(Answer::Connection),
+            Look::Query { session, text, ms_max } => {
+                self.ask(*session, text, *ms_max).map(Answer::Rows)
+            }
+        }
+    }
+
+    fn act(&mut self, what: &Act) -> Result<Answer, Fault> {
+        match what {
+            Act::TakeRunLock { path, text } => self.take_run_lock(path, text),
+            Act::Isolate => mounts::isolate(),
+            Act::MakeDir(path) => files::make_dir(path),
+            Act::NewDir(path) => files::new_dir(path),
+            Act::WriteFile { path, text } => files::write(path, text),
+            Act::RemoveFile(path) => files::remove(path),
+            Act::RemoveDir(path) => files::remove_dir(path),
+            Act::RemoveTree(path) => files::remove_tree(path),
+            Act::Connect(login) => self.sessions.connect(login).map(Answer::Connection),
+            Act::Sql(sql) => self.ask(sql.session, &sql.text, sql.ms_max).map(|_| Answer::Done),
+            Act::Kill(session) => self.sessions.kill(*session),
+            Act::Hangup(session) => self.sessions.hang_up(*session),
+            Act::Guard(order) => self.guard(order),
+            Act::Arm => self.arm(),
+            Act::Disarm => self.disarm(),
+            Act::Freeze(path) => self.points.freeze(path),
+            Act::Thaw(path) => self.points.thaw(path),
+            Act::Run(cmd) => command::run(cmd, &self.interrupt()),
+            Act::Mount(order) => mounts::mount(order),
+            Act::Unmount(path) => mounts::unmount(path),
+            Act::SyncFs(path) => mounts::sync(path),
+            Act::Publish { from, to } => files::publish(from, to),
+        }
+    }
+
+    fn stream(&mut self, cmd: &Cmd, each: &mut dyn FnMut(&str)) -> Result<Exit, Fault> {
+        command::stream(cmd, &self.interrupt(), each)
+    }
+}

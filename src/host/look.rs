@@ -1,0 +1,151 @@
+//! What can be looked at. A look changes nothing; the plan is made of looks alone.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::act::Cmd;
+use crate::units::Millis;
+
+/// One question to the machine; the comment names the arm of `Answer` that comes back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Who and where we are, and a fresh random number: `Machine`.
+    Machine,
+    /// The monotonic clock, in nanoseconds from an arbitrary point: `Nanos`.
+    Now,
+    /// The signal that asks us to stop, if one came: `Signal`.
+    Signal,
+    /// Where a program is, searched in the system's own directories only: `Path`.
+    Program(&'static str),
+    /// Every mount of our namespace: `Mounts`.
+    Mounts,
+    /// What stands at a path, links followed: `Entry`.
+    Path(PathBuf),
+    /// The symbolic links and `.isl` files below a directory, two levels deep: `Links`.
+    Links(PathBuf),
+    /// The names in a directory, sorted; none if it does not exist: `Names`.
+    List(PathBuf),
+    /// A whole text file; nothing if it does not exist: `Text`.
+    File(PathBuf),
+    /// The space on a path's filesystem: `Space`.
+    Space(PathBuf),
+    /// The bytes in the files below a directory, as `du -s --apparent-size` counts: `Bytes`.
+    Usage(PathBuf),
+    /// The standard output of a command that only reads: `Text`.
+    Run(Cmd),
+    /// Opens the control session if there is none; its connection number: `Connection`.
+    Greet(Login),
+    /// The rows of a SELECT or SHOW: `Rows`.
+    Query {
+        /// Which session asks.
+        session: Session,
+        /// One statement, without a semicolon.
+        text: String,
+        /// How long the answer may take.
+        ms_max: Millis,
+    },
+}
+
+/// The two sessions of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Session {
+    /// The one that holds the lock: pinned, never reconnected, nothing else is sent on it.
+    Lock,
+    /// The one that looks, keeps the deadlines, and stops and starts replication.
+    Control,
+}
+
+/// How to reach a server and who to be there; never the password itself, so it can be written down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Login {
+    /// Socket or network.
+    pub reach: Reach,
+    /// The account; the server's default for root over a socket if absent.
+    pub user: Option<String>,
+    /// Where the password is.
+    pub secret: Secret,
+    /// How long connecting may take.
+    pub connect_ms_max: Millis,
+}
+
+/// The way to the server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reach {
+    /// A unix socket.
+    Socket(PathBuf),
+    /// TCP.
+    Tcp {
+        /// A host name (rustls checks it against the certificate).
+        host: String,
+        /// The port.
+        port: u16,
+        /// How the connection is protected.
+        tls: Tls,
+    },
+}
+
+/// How a TCP connection is protected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Tls {
+    /// Encrypted, and the certificate is checked against this authority's file.
+    Verified(PathBuf),
+    /// Encrypted; the certificate is not checked.
+    Encrypted,
+    /// Plain, because the operator said so.
+    Off,
+}
+
+/// Where a password is read from, at the moment of connecting.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Secret {
+    /// No password (socket authentication).
+    None,
+    /// The `[client]` section of an option file.
+    OptionFile(PathBuf),
+    /// `server.password` in a configuration file.
+    ConfigFile(PathBuf),
+}
+
+impl fmt::Display for Look {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Machine => f.write_str("look at the machine"),
+            Self::Now => f.write_str("read the clock"),
+            Self::Signal => f.write_str("look for a signal"),
+            Self::Program(name) => write!(f, "find the program {name}"),
+            Self::Mounts => f.write_str("read the mounts"),
+            Self::Path(path) => write!(f, "look at {}", path.display()),
+            Self::Links(path) => write!(f, "find links below {}", path.display()),
+            Self::List(path) => write!(f, "list {}", path.display()),
+            Self::File(path) => write!(f, "read {}", path.display()),
+            Self::Space(path) => write!(f, "measure the space at {}", path.display()),
+            Self::Usage(path) => write!(f, "measure the files below {}", path.display()),
+            Self::Run(cmd) => write!(f, "{cmd}"),
+            Self::Greet(login) => write!(f, "connect to {login}"),
+            Self::Query { session, text, .. } => write!(f, "{session}: {text}"),
+        }
+    }
+}
+
+impl fmt::Display for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Lock => "lock session",
+            Self::Control => "control session",
+        })
+    }
+}
+
+impl fmt::Display for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(user) = &self.user {
+            write!(f, "{user}@")?;
+        }
+        match &self.reach {
+            Reach::Socket(path) => write!(f, "{}", path.display()),
+            Reach::Tcp { host, port, .. } => write!(f, "{host}:{port}"),
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! The seam between what holdstill decides and the machine it acts on.
+//!
+//! Everything that can be seen is a [`Look`], everything that can be done is an [`Act`]; both are
+//! closed, so a simulated machine can stand in for the real one, call by call. Planning holds
+//! `&dyn Host` and therefore cannot act: that is the whole guarantee of the audit.
+//! Deliberately absent: any decision. A host does one thing and says what it knows of the result.
+
+mod act;
+mod answer;
+mod ask;
+mod fault;
+mod look;
+
+pub mod dry;
+pub mod faulty;
+#[cfg(feature = "wrong-designs")]
+pub mod lab;
+pub mod linux;
+pub mod sim;
+pub mod traced;
+
+pub use act::{Act, Cmd, Guard, MountOrder, Overrun, Sql};
+pub use answer::{Answer, Entry, Exit, Kind, Link, Machine, Mount, Rows, Space, Thaw};
+pub use ask::Ask;
+pub use fault::{Cause, Fault};
+pub use look::{Login, Look, Reach, Secret, Session, Tls};
+
+/// A machine: the real one, a simulated one, or one of these behind a decorator.
+pub trait Host {
+    /// Looks at something and changes nothing.
+    fn look(&self, what: &Look) -> Result<Answer, Fault>;
+
+    /// Does exactly one thing.
+    fn act(&mut self, what: &Act) -> Result<Answer, Fault>;
+
+    /// Runs a long command, handing over each line of its standard output as it comes.
+    fn stream(&mut self, cmd: &Cmd, each: &mut dyn FnMut(&str)) -> Result<Exit, Fault>;
+}

@@ -1,0 +1,194 @@
+//! A host that tells a listener what was done, how it went and how long it took.
+//!
+//! Between `Arm` and `Disarm` it only remembers: a filesystem may be frozen, and a line that is
+//! written to it would wait for the thaw that comes after it. Deliberately absent: what a line
+//! looks like and where it goes.
+
+use super::{Act, Answer, Ask, Cmd, Exit, Fault, Host, Look};
+
+/// How many events of one window are remembered without asking for memory.
+const WINDOW_EVENTS: usize = 256;
+
+/// One thing done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// What.
+    pub what: Deed,
+    /// How it went; a streamed command that ended with a status other than 0 went wrong.
+    pub outcome: Result<(), Fault>,
+    /// How long it took, in nanoseconds of the host's clock.
+    pub nanos: u64,
+}
+
+/// What can be done to a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// An act.
+    Act(Act),
+    /// A streamed command.
+    Stream(Cmd),
+}
+
+/// Another host, whose acts are told to a listener.
+pub struct Traced<H: Host> {
+    inner: H,
+    listener: Box<dyn FnMut(&Event)>,
+    /// The events of the open window, if one is.
+    held: Option<Vec<Event>>,
+    /// Where they are remembered, made beforehand.
+    spare: Vec<Event>,
+}
+
+impl<H: Host> Traced<H> {
+    /// Tells a host's acts to a listener.
+    pub fn new(inner: H, listener: impl FnMut(&Event) + 'static) -> Self {
+        let spare = Vec::with_capacity(WINDOW_EVENTS);
+        Self { inner, listener: Box::new(listener), held: None, spare }
+    }
+
+    fn now(&self) -> u64 {
+        self.inner.now().unwrap_or_default()
+    }
+
+    fn tell(&mut self, what: Deed, began: u64, outcome: Result<(), Fault>) {
+        let nanos = self.now().saturating_sub(began);
+        let event = Event { what, outcome, nanos };
+        match &mut self.held {
+            Some(held) => held.push(event),
+            None => (self.listener)(&event),
+        }
+    }
+
+    fn window_opens(&mut self) {
+        let spare = std::mem::take(&mut self.spare);
+        self.held.get_or_insert(spare);
+    }
+
+    fn window_closes(&mut self) {
+        let mut held = self.held.take().unwrap_or_default();
+        for event in held.drain(..) {
+            (self.listener)(&event);
+        }
+        self.spare = held;
+    }
+}
+
+impl<H: Host> Host for Traced<H> {
+    fn look(&self, what: &Look) -> Result<Answer, Fault> {
+        let found = self.inner.look(what);
+        if self.held.is_none() {
+            tracing::trace!(look = %what, ok = found.is_ok());
+        }
+        found
+    }
+
+    fn act(&mut self, what: &Act) -> Result<Answer, Fault> {
+        if *what == Act::Arm {
+            self.window_opens();
+        }
+        let began = self.now();
+        let outcome = self.inner.act(what);
+        self.tell(Deed::Act(what.clone()), began, outcome.as_ref().map(drop).map_err(Clone::clone));
+        if *what == Act::Disarm {
+            self.window_closes();
+        }
+        outcome
+    }
+
+    fn stream(&mut self, cmd: &Cmd, each: &mut dyn FnMut(&str)) -> Result<Exit, Fault> {
+        let began = self.now();
+        let ended = self.inner.stream(cmd, each);
+        self.tell(Deed::Stream(cmd.clone()), began, outcome(&ended));
+        ended
+    }
+}
+
+impl<H: Host> Drop for Traced<H> {
+    /// What was remembered is told even if nobody closed the window.
+    fn drop(&mut self) {
+        self.window_closes();
+    }
+}
+
+impl std::fmt::Display for Deed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Act(act) => write!(f, "{act}"),
+            Self::Stream(cmd) => write!(f, "{cmd}"),
+        }
+    }
+}
+
+fn outcome(ended: &Result<Exit, Fault>) -> Result<(), Fault> {
+    match ended {
+        Ok(Exit { code: Some(0), .. }) => Ok(()),
+        Ok(Exit { code: Some(code), .. }) => Err(Fault::unsure(format!("exit status {code}"))),
+        Ok(Exit { code: None, .. }) => Err(Fault::unsure("ended by a signal")),
+        Err(fault) => Err(fault.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::host::Overrun;
+    use crate::units::Millis;
+
+    /// A host that does as it is told, except that it cannot isolate.
+    struct Willing;
+
+    impl Host for Willing {
+        fn look(&self, _what: &Look) -> Result<Answer, Fault> {
+            Ok(Answer::Nanos(7))
+        }
+
+        fn act(&mut self, what: &Act) -> Result<Answer, Fault> {
+            if *what == Act::Isolate { Err(Fault::refused("no")) } else { Ok(Answer::Done) }
+        }
+
+        fn stream(&mut self, _: &Cmd, _: &mut dyn FnMut(&str)) -> Result<Exit, Fault> {
+            Ok(Exit { code: Some(23), stderr: String::new() })
+        }
+    }
+
+    type Told = Rc<RefCell<Vec<String>>>;
+
+    fn traced() -> (Traced<Willing>, Told) {
+        let told = Told::default();
+        let lines = Rc::clone(&told);
+        let listener = move |event: &Event| {
+            let end = event.outcome.as_ref().map_or_else(ToString::to_string, |()| "done".into());
+            lines.borrow_mut().push(format!("{}: {end}", event.what));
+        };
+        (Traced::new(Willing, listener), told)
+    }
+
+    #[test]
+    fn each_act_is_told_with_its_outcome() {
+        let (mut host, told) = traced();
+        host.act(&Act::MakeDir("/a".into())).unwrap();
+        host.act(&Act::Isolate).unwrap_err();
+        let (program, args) = ("/usr/bin/rsync".into(), vec![]);
+        let cmd = Cmd { program, args, ms_max: Millis(1), overrun: Overrun::End };
+        host.stream(&cmd, &mut |_| {}).unwrap();
+        let wanted = ["mkdir --parents /a: done", "unshare --mount: no", "rsync: exit status 23"];
+        assert_eq!(*told.borrow(), wanted);
+    }
+
+    #[test]
+    fn nothing_is_told_while_the_window_is_open() {
+        let (mut host, told) = traced();
+        host.act(&Act::Arm).unwrap();
+        host.act(&Act::Thaw("/a".into())).unwrap();
+        assert!(told.borrow().is_empty());
+        host.act(&Act::Disarm).unwrap();
+        assert_eq!(told.borrow().len(), 3);
+        host.act(&Act::Arm).unwrap();
+        assert_eq!(told.borrow().len(), 3);
+        drop(host);
+        assert_eq!(told.borrow().len(), 4);
+    }
+}

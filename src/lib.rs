@@ -1,0 +1,31 @@
+//! Online backups of MySQL and MariaDB from an LVM snapshot.
+//!
+//! The modules in reading order: what is meant ([`config`]), what is decided ([`plan`]), what is
+//! done ([`run`]), what may be left behind ([`claim`], [`ledger`], [`settle`], [`recover`]), what
+//! is kept ([`store`]), and the seam to the machine ([`host`]).
+
+pub mod cli;
+pub mod error;
+pub mod ui;
+
+pub mod config;
+pub mod option_file;
+
+pub mod plan;
+
+pub mod deadman;
+pub mod run;
+
+pub mod claim;
+pub mod ledger;
+pub mod recover;
+pub mod settle;
+pub mod store;
+
+pub mod copy;
+pub mod database;
+pub mod snapshot;
+
+pub mod host;
+pub mod units;
+pub mod wrong;

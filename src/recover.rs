@@ -1,0 +1,95 @@
+//! Settling dead runs from their ledgers: at boot, by a timer, or at the start of the next run.
+//! It needs no configuration but the state directory, and a server only where an applier was
+//! stopped. The caller holds the run lock, so no run it settles is alive.
+
+use std::path::{Path, PathBuf};
+
+use crate::claim::Claim;
+use crate::host::{Ask, Fault, Host, Machine};
+use crate::ledger::{self, Found, Ledger};
+use crate::settle::{Left, settle};
+
+/// What became of one ledger.
+#[derive(Clone, Debug)]
+pub struct Recovered {
+    /// The ledger's file.
+    pub path: PathBuf,
+    /// How it went.
+    pub end: End,
+}
+
+/// How the recovery of one ledger went.
+#[derive(Clone, Debug)]
+pub enum End {
+    /// Nothing of the run is left, and its ledger is dropped.
+    Clean {
+        /// The run.
+        run: String,
+    },
+    /// Something is left, or the ledger could not be dropped; it is kept.
+    Kept {
+        /// The run.
+        run: String,
+        /// What is left.
+        left: Vec<Left>,
+        /// Why the ledger itself is still there, if that is all.
+        ledger: Option<Fault>,
+    },
+    /// The ledger cannot be acted on here; it is kept.
+    Unusable {
+        /// Why.
+        why: String,
+    },
+}
+
+impl End {
+    /// Whether nothing is left.
+    pub fn is_clean(&self) -> bool {
+        matches!(self, Self::Clean { .. })
+    }
+}
+
+/// Settles every ledger of the state directory. Idempotent.
+pub fn recover(host: &mut dyn Host, state_dir: &Path) -> Result<Vec<Recovered>, Fault> {
+    let machine = host.machine()?;
+    for path in ledger::unfinished(host, state_dir)? {
+        ledger::drop_it(host, &path)?;
+    }
+    let found = ledger::find(host, state_dir)?;
+    Ok(found.into_iter().map(|one| recover_one(host, &machine, one)).collect())
+}
+
+fn recover_one(host: &mut dyn Host, machine: &Machine, found: Found) -> Recovered {
+    let end = match found.ledger {
+        Err(why) => End::Unusable { why },
+        Ok(ledger) if ledger.host != machine.host => End::Unusable {
+            why: format!("it is of host '{}', this is '{}'", ledger.host, machine.host),
+        },
+        Ok(ledger) => settle_ledger(host, machine, &found.path, &ledger),
+    };
+    Recovered { path: found.path, end }
+}
+
+fn settle_ledger(host: &mut dyn Host, machine: &Machine, path: &Path, ledger: &Ledger) -> End {
+    let run = ledger.run.clone();
+    let left = settle(host, &still_possible(machine, ledger));
+    if !left.is_empty() {
+        return End::Kept { run, left, ledger: None };
+    }
+    match ledger::drop_it(host, path) {
+        Ok(()) => End::Clean { run },
+        Err(fault) => End::Kept { run, left, ledger: Some(fault) },
+    }
+}
+
+/// The claims that may still hold. A session and a dead-man died with their process; a freeze does
+/// not outlive the boot. (The dead-man has thawed already; a second thaw finds nothing to do.)
+fn still_possible(machine: &Machine, ledger: &Ledger) -> Vec<Claim> {
+    let same_boot = ledger.boot == machine.boot;
+    let possible = |claim: &&Claim| match claim {
+        Claim::Locked { .. } | Claim::Guarded => false,
+        Claim::Frozen { .. } => same_boot,
+        _ => true,
+    };
+    ledger.claims.iter().filter(possible).cloned().collect()
+}

@@ -1,0 +1,181 @@
+//! One backup, told as it happens.
+//!
+//! [`backup`] is the whole story; each sentence is one call, and the tokens passed along
+//! (`Locked`, `Frozen`, `Taken`, `Mounted`, `Copied`, `Published`) can only be had from the
+//! function that makes them true, so the order is checked by the compiler.
+//! Deliberately absent: any decision that the plan could have made.
+
+mod laps;
+mod order;
+mod prepare;
+mod publish;
+mod transfer;
+mod window;
+
+use std::path::PathBuf;
+
+pub use laps::Laps;
+pub use order::acts;
+pub use publish::Published;
+
+use crate::claim::Claim;
+use crate::copy::rsync::Progress;
+use crate::host::{Ask, Fault, Host};
+use crate::ledger;
+use crate::plan::Plan;
+use crate::settle::{Held, Left};
+use crate::store::{Record, WindowTimes};
+use crate::wrong::{self, Wrong};
+
+/// What a run tells while it goes on. Acts are told by the host's `Traced` decorator instead.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A phase begins.
+    Phase(&'static str),
+    /// The copy goes on.
+    Copying(Progress),
+    /// The window is closed.
+    Window(WindowTimes),
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The run.
+    pub run: String,
+    /// The published backup, or what went wrong.
+    pub result: Result<Published, Failure>,
+    /// What is left behind.
+    pub left: Vec<Left>,
+    /// Why the ledger is kept although nothing is known to be left.
+    pub kept: Option<Fault>,
+    /// How long each phase took.
+    pub laps: Laps,
+}
+
+/// Why a run failed.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// The phase it was in.
+    pub phase: &'static str,
+    /// The cause.
+    pub fault: Fault,
+    /// The signal that interrupted it, if one did.
+    pub signal: Option<i32>,
+}
+
+/// What the phases of a run share.
+struct Run<'a> {
+    host: &'a mut dyn Host,
+    plan: &'a Plan,
+    tell: &'a mut dyn FnMut(Event),
+    held: Held,
+    laps: Laps,
+    phase: &'static str,
+}
+
+/// Makes one backup. Never panics half-way on purpose, never returns early from between "stop
+/// writes" and "resume writes": whatever `attempt` does, everything claimed is settled after it.
+pub fn backup(host: &mut dyn Host, plan: &Plan, tell: &mut dyn FnMut(Event)) -> Outcome {
+    let held = Held::new(&plan.claims);
+    let mut run = Run { host, plan, tell, held, laps: Laps::default(), phase: "start" };
+    let attempted = attempt(&mut run);
+    let Run { held, mut laps, phase, .. } = run;
+
+    let interrupted = host.signal().unwrap_or(None);
+    tell(Event::Phase("settle"));
+    let left = held.settle(host);
+    let stands = phase == publish::PHASE && publish::stands(host, plan);
+    let (result, doubt) = match attempted {
+        Ok(published) => (Ok(published), None),
+        Err(fault) if stands => (Ok(publish::found(plan)), Some(fault)),
+        Err(fault) => {
+            let late = Some(fault.clone()).filter(Fault::is_overdue);
+            (Err(Failure { phase, fault, signal: interrupted }), late)
+        }
+    };
+    let kept = close_ledger(host, plan, &left, doubt);
+    laps.lap(host, "settle");
+    Outcome { run: plan.run.clone(), result, left, kept, laps }
+}
+
+/// The story.
+fn attempt(run: &mut Run<'_>) -> Result<Published, Fault> {
+    run.enter("prepare")?;
+    prepare::ledger(run)?;
+    let mut record = Record::begin(run.plan);
+    prepare::stage(run, &record)?;
+    prepare::sessions(run)?;
+
+    run.enter("stop the applier")?;
+    prepare::stop_appliers(run)?;
+    record.coordinates.channels = prepare::channels(run)?;
+    prepare::flush(run)?;
+
+    run.enter("hold still")?;
+    let taken = window::hold_still(run, &mut record)?;
+    (run.tell)(Event::Window(record.window.clone()));
+
+    run.enter("resume the applier")?;
+    prepare::same_channels(run, &record.coordinates.channels)?;
+    run.release(|claim| matches!(claim, Claim::Replication { .. }))?;
+
+    run.enter("mount")?;
+    let mounted = transfer::mount(run, taken)?;
+
+    run.enter("copy")?;
+    let copied = transfer::copy(run, mounted, &mut record)?;
+
+    run.enter(publish::PHASE)?;
+    publish::publish(run, copied, record)
+}
+
+/// Drops the ledger when nothing is left, nothing may still happen, and nothing is in doubt.
+fn close_ledger(
+    host: &mut dyn Host,
+    plan: &Plan,
+    left: &[Left],
+    doubt: Option<Fault>,
+) -> Option<Fault> {
+    let doubt = doubt.filter(|_| !wrong::design(Wrong::OverdueForgotten));
+    if doubt.is_some() || !left.is_empty() {
+        return doubt;
+    }
+    ledger::drop_it(host, &plan.ledger).err()
+}
+
+impl Run<'_> {
+    /// Begins a phase, unless a signal asks us to stop.
+    fn enter(&mut self, phase: &'static str) -> Result<(), Fault> {
+        self.laps.lap(self.host, self.phase);
+        self.heed_signal()?;
+        self.phase = phase;
+        (self.tell)(Event::Phase(phase));
+        Ok(())
+    }
+
+    /// Stops here if a signal asks for it.
+    fn heed_signal(&self) -> Result<(), Fault> {
+        match self.host.signal()? {
+            Some(signal) => Err(Fault::refused(format!("interrupted by signal {signal}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Undoes claims before the end of the run, by the same undo that would settle them.
+    fn release(&mut self, which: impl Fn(&Claim) -> bool) -> Result<(), Fault> {
+        self.held.release(self.host, which)
+    }
+}
+
+impl Outcome {
+    /// Where the backup is, if there is one.
+    pub fn published(&self) -> Option<&PathBuf> {
+        self.result.as_ref().ok().map(|published| &published.path)
+    }
+
+    /// Whether the ledger is kept, for `recover`.
+    pub fn is_clean(&self) -> bool {
+        self.left.is_empty() && self.kept.is_none()
+    }
+}

@@ -1,0 +1,98 @@
+//! Everything before the window: the ledger first, then what can be made ready while the server
+//! still writes, so that little is left to do while it does not.
+
+use super::Run;
+use crate::database::coordinates::{self, Channel};
+use crate::host::{Act, Ask, Fault, Rows, Session};
+use crate::ledger::{self, Ledger};
+use crate::store::{self, Record};
+use crate::wrong::{self, Wrong};
+
+/// Writes the ledger: the first thing a run leaves on the machine.
+pub(super) fn ledger(run: &mut Run<'_>) -> Result<(), Fault> {
+    if wrong::design(Wrong::ClaimSavedAfterItsAct) {
+        return Ok(());
+    }
+    save_ledger(run)
+}
+
+fn save_ledger(run: &mut Run<'_>) -> Result<(), Fault> {
+    let plan = run.plan;
+    let ledger = Ledger {
+        version: ledger::VERSION,
+        run: plan.run.clone(),
+        host: plan.machine.host.clone(),
+        boot: plan.machine.boot.clone(),
+        pid: plan.machine.pid,
+        claims: plan.claims.clone(),
+    };
+    ledger::save(run.host, &plan.ledger, &ledger)
+}
+
+/// Makes the partial backup and the mount point, in a mount namespace of our own.
+pub(super) fn stage(run: &mut Run<'_>, record: &Record) -> Result<(), Fault> {
+    let plan = run.plan;
+    run.host.act(&Act::Isolate)?;
+    run.host.act(&Act::NewDir(plan.publish.partial.clone()))?;
+    store::save(run.host, &plan.publish.partial, record)?;
+    run.host.act(&Act::NewDir(plan.publish.partial.join(store::TREE)))?;
+    run.host.act(&Act::MakeDir(plan.mount.point.clone()))?;
+    if wrong::design(Wrong::ClaimSavedAfterItsAct) {
+        return save_ledger(run);
+    }
+    Ok(())
+}
+
+/// Opens the lock session, prepares it, and starts the dead-man that holds its socket.
+pub(super) fn sessions(run: &mut Run<'_>) -> Result<(), Fault> {
+    run.host.greet(&run.plan.login)?;
+    run.host.act(&Act::Connect(run.plan.login.clone()))?;
+    for sql in &run.plan.session {
+        run.host.act(&Act::Sql(sql.clone()))?;
+    }
+    run.host.act(&Act::Guard(run.plan.window.guard.clone())).map(drop)
+}
+
+/// Stops the appliers that run. Before any lock: never while holding one.
+pub(super) fn stop_appliers(run: &mut Run<'_>) -> Result<(), Fault> {
+    let Some(replica) = &run.plan.replica else { return Ok(()) };
+    for stop in &replica.stop {
+        run.host.act(&Act::Sql(stop.clone())).map_err(|f| f.during("cannot stop the applier"))?;
+    }
+    Ok(())
+}
+
+/// The channels' executed positions, read with every applier stopped.
+pub(super) fn channels(run: &Run<'_>) -> Result<Vec<Channel>, Fault> {
+    let Some(rows) = status(run)? else { return Ok(Vec::new()) };
+    let channels = coordinates::channels(&run.plan.server, &rows).map_err(Fault::unsure)?;
+    match channels.iter().find(|channel| channel.applying) {
+        None => Ok(channels),
+        Some(busy) => Err(Fault::refused(format!("channel '{}' still applies", busy.name))),
+    }
+}
+
+/// Proves that no position moved between the reading and the end of the window.
+pub(super) fn same_channels(run: &Run<'_>, before: &[Channel]) -> Result<(), Fault> {
+    let after = channels(run)?;
+    let (before, after) = (executed(before), executed(&after));
+    if before == after {
+        return Ok(());
+    }
+    Err(Fault::refused(format!("the applier moved while it was stopped: {before:?}, {after:?}")))
+}
+
+fn executed(channels: &[Channel]) -> Vec<(&str, &str, u64)> {
+    channels.iter().map(Channel::executed).collect()
+}
+
+fn status(run: &Run<'_>) -> Result<Option<Rows>, Fault> {
+    let Some(replica) = &run.plan.replica else { return Ok(None) };
+    let ms_max = run.plan.window.ask_ms_max;
+    run.host.query(Session::Control, &replica.status, ms_max).map(Some)
+}
+
+/// Writes out what the source filesystem holds in memory, so that the freeze finds little to do.
+pub(super) fn flush(run: &mut Run<'_>) -> Result<(), Fault> {
+    run.host.act(&Act::SyncFs(run.plan.source.mount.clone())).map(drop)
+}

@@ -1,0 +1,61 @@
+//! The commit point. A backup exists from the moment of one rename, with all of its content
+//! already on stable storage. An error there is ambiguous: look, do not assume.
+
+use std::path::PathBuf;
+
+use super::Run;
+use super::transfer::Copied;
+use crate::host::{Act, Ask, Fault, Host};
+use crate::plan::Plan;
+use crate::store::{self, Record};
+use crate::wrong::{self, Wrong};
+
+/// The phase's name.
+pub(super) const PHASE: &str = "publish";
+
+/// A backup that is published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Its directory.
+    pub path: PathBuf,
+}
+
+/// Finishes the record, writes everything to stable storage, and renames.
+pub(super) fn publish(
+    run: &mut Run<'_>,
+    _: Copied,
+    mut record: Record,
+) -> Result<Published, Fault> {
+    let plan = run.plan;
+    let partial = &plan.publish.partial;
+    record.finish(&run.laps);
+    store::save_coordinates(run.host, partial, &record)?;
+    store::save(run.host, partial, &record)?;
+    run.host.act(&Act::SyncFs(partial.clone()))?;
+    run.heed_signal()?;
+    commit(run.host, plan)
+}
+
+fn commit(host: &mut dyn Host, plan: &Plan) -> Result<Published, Fault> {
+    let from = plan.publish.partial.clone();
+    let renamed = host.act(&Act::Publish { from, to: plan.publish.published.clone() });
+    let Err(fault) = renamed else { return Ok(found(plan)) };
+    if wrong::design(Wrong::CommitErrorTakenAsNo) || !stands(host, plan) {
+        return Err(fault);
+    }
+    // The name is there, but the rename itself may not be on stable storage yet.
+    host.act(&Act::SyncFs(plan.publish.directory.clone()))?;
+    Ok(found(plan))
+}
+
+/// Whether the published backup stands and is of this run.
+pub(super) fn stands(host: &dyn Host, plan: &Plan) -> bool {
+    let record = host.file(&plan.publish.published.join(store::RECORD)).ok().flatten();
+    record.and_then(|text| store::run_of(&text)).as_deref() == Some(&plan.run)
+        && !wrong::design(Wrong::CommitErrorTakenAsNo)
+}
+
+/// The published backup of a plan.
+pub(super) fn found(plan: &Plan) -> Published {
+    Published { path: plan.publish.published.clone() }
+}

@@ -1,0 +1,212 @@
+//! The directory of a backup: its record `backup.json`, its `coordinates.sql`, its `tree`.
+//!
+//! The record is written first, as a partial one, so that an unfinished directory says whose it
+//! is; the finished record is written last, before the rename that publishes.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::copy::rsync::Stats;
+use crate::database::Server;
+use crate::database::coordinates::Coordinates;
+use crate::host::{Act, Ask, Fault, Host};
+use crate::plan::Plan;
+use crate::run::Laps;
+use crate::units::{Bytes, Millis};
+
+/// The record's file.
+pub const RECORD: &str = "backup.json";
+/// The directory of the copied files.
+pub const TREE: &str = "tree";
+/// The statements that attach a new replica.
+pub const COORDINATES: &str = "coordinates.sql";
+/// The version of the record's format.
+const VERSION: u32 = 1;
+
+/// What is known of a backup.
+#[derive(Clone, Debug, Serialize)]
+pub struct Record {
+    /// The format's version.
+    pub version: u32,
+    /// The run that made it.
+    pub run: String,
+    /// `partial` or `published`.
+    pub state: &'static str,
+    /// The host it was made on.
+    pub host: String,
+    /// When the run began, in UTC.
+    pub started: String,
+    /// The server.
+    pub server: Server,
+    /// The data directory, relative to `tree`; empty if it is `tree` itself.
+    pub datadir: PathBuf,
+    /// The volume it was taken from.
+    pub source: SourceVolume,
+    /// The lock statement.
+    pub lock: String,
+    /// Who froze the filesystem: `device-mapper` or `explicit`.
+    pub freeze: &'static str,
+    /// Where it stands in the stream of changes.
+    pub coordinates: Coordinates,
+    /// The lock window.
+    pub window: WindowTimes,
+    /// How long each phase took until the record was finished.
+    pub timings_ms: serde_json::Map<String, serde_json::Value>,
+    /// What was copied.
+    pub copied: Stats,
+    /// How full the COW store was after the copy.
+    pub cow_percent: Option<f64>,
+    /// The programs that took part: their versions.
+    pub tools: serde_json::Value,
+}
+
+/// The volume a backup was taken from.
+#[derive(Clone, Debug, Serialize)]
+pub struct SourceVolume {
+    /// The volume group.
+    pub vg: String,
+    /// The logical volume.
+    pub lv: String,
+    /// Its filesystem.
+    pub filesystem: String,
+    /// Where it was mounted.
+    pub mount: PathBuf,
+}
+
+/// The lock window, part by part.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct WindowTimes {
+    /// From asking for the lock to having it.
+    pub waited_ms: Millis,
+    /// From having the lock to having released it.
+    pub locked_ms: Millis,
+    /// Of that: from ordering the snapshot to its command's end.
+    pub snapshot_ms: Millis,
+    /// Of that: thawing, and proving that the lock session lived all the while.
+    pub proven_ms: Millis,
+    /// Of that: releasing the lock.
+    pub released_ms: Millis,
+}
+
+impl Record {
+    /// The record of a run that begins.
+    pub fn begin(plan: &Plan) -> Self {
+        let source = &plan.source;
+        let started = jiff::Timestamp::from_second(plan.machine.unix_seconds).unwrap_or_default();
+        Self {
+            version: VERSION,
+            run: plan.run.clone(),
+            state: "partial",
+            host: plan.machine.host.clone(),
+            started: started.to_string(),
+            server: plan.server.clone(),
+            datadir: source.datadir.clone(),
+            source: SourceVolume {
+                vg: source.vg.clone(),
+                lv: source.lv.clone(),
+                filesystem: source.filesystem.clone(),
+                mount: source.mount.clone(),
+            },
+            lock: plan.window.lock.text.clone(),
+            freeze: if plan.window.freeze.is_some() { "explicit" } else { "device-mapper" },
+            coordinates: Coordinates::default(),
+            window: WindowTimes::default(),
+            timings_ms: serde_json::Map::new(),
+            copied: Stats::default(),
+            cow_percent: None,
+            tools: serde_json::json!({
+                "holdstill": env!("CARGO_PKG_VERSION"),
+                "lvm": plan.tools.lvm,
+                "rsync": plan.tools.rsync,
+            }),
+        }
+    }
+
+    /// Makes it the record of a whole backup.
+    pub fn finish(&mut self, laps: &Laps) {
+        self.state = "published";
+        for lap in laps.all() {
+            self.timings_ms.insert(lap.phase.replace(' ', "_"), lap.ms.0.into());
+        }
+    }
+}
+
+/// Writes the record into a backup's directory.
+pub fn save(host: &mut dyn Host, directory: &Path, record: &Record) -> Result<(), Fault> {
+    let text = serde_json::to_string_pretty(record).map_err(|e| Fault::refused(e.to_string()))?;
+    host.act(&Act::WriteFile { path: directory.join(RECORD), text: text + "\n" }).map(drop)
+}
+
+/// Writes the statements that attach a new replica.
+pub fn save_coordinates(
+    host: &mut dyn Host,
+    directory: &Path,
+    record: &Record,
+) -> Result<(), Fault> {
+    let text = crate::database::coordinates::statements(record);
+    host.act(&Act::WriteFile { path: directory.join(COORDINATES), text }).map(drop)
+}
+
+/// The run that a record's text names.
+pub fn run_of(text: &str) -> Option<String> {
+    Some(serde_json::from_str::<Summary>(text).ok()?.run)
+}
+
+/// Whether a directory holds nothing but a record that was never finished writing: a file is
+/// written under its name with `.new` behind it, and renamed.
+pub fn only_an_unfinished_record(names: &[String]) -> bool {
+    names.iter().all(|name| name.strip_suffix(".new") == Some(RECORD))
+}
+
+/// What a list shows of a backup.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Summary {
+    /// The run.
+    pub run: String,
+    /// `partial` or `published`.
+    pub state: String,
+    /// When it began.
+    pub started: String,
+    /// What was copied.
+    pub copied: CopiedSummary,
+    /// The lock window.
+    pub window: WindowSummary,
+}
+
+/// The size of a backup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct CopiedSummary {
+    /// Bytes.
+    pub bytes: Bytes,
+}
+
+/// The lock window of a backup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct WindowSummary {
+    /// Milliseconds.
+    pub waited_ms: Millis,
+    /// Milliseconds.
+    pub locked_ms: Millis,
+}
+
+/// A directory in the destination that looks like a backup.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Where.
+    pub path: PathBuf,
+    /// What its record says, or why it cannot be read.
+    pub summary: Result<Summary, String>,
+}
+
+/// The backups of a destination, oldest first.
+pub fn list(host: &dyn Host, destination: &Path) -> Result<Vec<Listed>, Fault> {
+    let mut all = Vec::new();
+    for name in host.list(destination)?.iter().filter(|name| !name.starts_with('.')) {
+        let path = destination.join(name);
+        let Some(text) = host.file(&path.join(RECORD)).unwrap_or(None) else { continue };
+        let summary = serde_json::from_str(&text).map_err(|e| format!("damaged record: {e}"));
+        all.push(Listed { path, summary });
+    }
+    Ok(all)
+}

@@ -1,0 +1,28 @@
+//! What a person sees: the run as it happens, the report at its end, the audit, the lists.
+//!
+//! Only this folder knows indicatif and prints. Deliberately absent: any say in what happens.
+
+mod report;
+mod screen;
+
+use std::io::Write as _;
+
+use tracing_subscriber::prelude::*;
+
+pub use report::{audit, list, recovered};
+pub use screen::Screen;
+
+/// Sends the diagnostic log to standard error: warnings, or with `--verbose` every look.
+pub fn log_to_stderr(verbose: bool) {
+    let level = if verbose { tracing::Level::TRACE } else { tracing::Level::WARN };
+    let ours = tracing_subscriber::filter::Targets::new()
+        .with_target("holdstill", level)
+        .with_default(tracing::Level::ERROR);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).without_time();
+    let _already_set = tracing_subscriber::registry().with(lines).with(ours).try_init();
+}
+
+/// Prints a message to standard error.
+pub fn complain(message: &str) {
+    let _nobody_reads = std::io::stderr().write_all(message.as_bytes());
+}

@@ -1,0 +1,104 @@
+//! Sizes and times as types of their own, so that bytes are never added to extents and a
+//! limit always says its unit. Deliberately small: no arithmetic that nobody needs.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// A number of bytes. Written as `512MiB` in the configuration, as a plain number in JSON.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct Bytes(pub u64);
+
+/// A number of milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Millis(pub u64);
+
+/// The binary units, largest first.
+const UNITS: [(&str, u64); 5] =
+    [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (unit, size) = UNITS.iter().find(|(_, size)| self.0 >= *size).unwrap_or(&("B", 1));
+        let tenths = u128::from(self.0) * 10 / u128::from(*size);
+        if *size == 1 || tenths.is_multiple_of(10) {
+            write!(f, "{} {unit}", tenths / 10)
+        } else {
+            write!(f, "{}.{} {unit}", tenths / 10, tenths % 10)
+        }
+    }
+}
+
+impl FromStr for Bytes {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (digits, unit) = (&text[..end], text[end..].trim());
+        let wrong = || format!("expected a size like '512MiB' or '20GiB', found '{text}'");
+        let number: u64 = digits.parse().map_err(|_| wrong())?;
+        let unit = if unit.is_empty() { "B" } else { unit };
+        let (_, size) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
+        number.checked_mul(*size).map(Bytes).ok_or_else(wrong)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    /// Takes `"512MiB"` or a plain number of bytes.
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl serde::de::Visitor<'_> for Either {
+            type Value = Bytes;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a size like '512MiB'")
+            }
+            fn visit_u64<E: serde::de::Error>(self, bytes: u64) -> Result<Bytes, E> {
+                Ok(Bytes(bytes))
+            }
+            fn visit_i64<E: serde::de::Error>(self, bytes: i64) -> Result<Bytes, E> {
+                u64::try_from(bytes).map(Bytes).map_err(|_| E::custom("a size is not negative"))
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Bytes, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+        from.deserialize_any(Either)
+    }
+}
+
+impl fmt::Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ms", self.0)
+    }
+}
+
+impl From<Millis> for std::time::Duration {
+    fn from(ms: Millis) -> Self {
+        Self::from_millis(ms.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_read_as_written() {
+        assert_eq!("512MiB".parse(), Ok(Bytes(512 << 20)));
+        assert_eq!("17".parse(), Ok(Bytes(17)));
+        assert_eq!(Bytes(512 << 20).to_string(), "512 MiB");
+        assert_eq!(Bytes(1536).to_string(), "1.5 KiB");
+        assert_eq!(Bytes(0).to_string(), "0 B");
+    }
+
+    #[test]
+    fn a_wrong_size_shows_both_sides() {
+        let told = "12 apples".parse::<Bytes>().unwrap_err();
+        assert_eq!(told, "expected a size like '512MiB' or '20GiB', found '12 apples'");
+        assert!("99999999999TiB".parse::<Bytes>().is_err());
+        assert!("MiB".parse::<Bytes>().is_err());
+    }
+}

@@ -1,0 +1,305 @@
+//! Ring 3: the same cases on the simulated machine and on the real one, through the same seam.
+//!
+//! What the sweep proves, it proves on the simulated machine; these cases show that the real one
+//! behaves as the simulated one does. The real half is ignored unless asked for, and then fails if
+//! the lab is not there: it never passes by not running.
+
+use std::path::PathBuf;
+
+use holdstill::claim::Claim;
+use holdstill::host::linux::Linux;
+use holdstill::host::{
+    Act, Answer, Ask, Fault, Guard, Host, Login, MountOrder, Reach, Secret, Session, Sql, Thaw,
+};
+use holdstill::snapshot::lvm::{self, Name};
+use holdstill::snapshot::thick::{self, Programs};
+use holdstill::units::{Bytes, Millis};
+
+use crate::common;
+
+/// How long a statement or a command may take; emulation is slow.
+const MS_MAX: Millis = Millis(60_000);
+const RUN: &str = "20260921T130640Z-0000002a";
+const TAG: &str = "holdstill-conformance";
+
+/// Where the cases run.
+struct Place {
+    vg: String,
+    origin: String,
+    mount: PathBuf,
+    filesystem: String,
+    login: Login,
+    scratch: PathBuf,
+    programs: Programs,
+    lvs: PathBuf,
+    /// Whether this process can be its own dead-man; a test executable cannot.
+    dead_man: bool,
+    /// Makes a volume that is not ours.
+    foreign: fn(&mut dyn Host, &Place, &str),
+}
+
+/// A case: what it does, on whichever machine.
+type Case = fn(&mut dyn Host, &Place);
+
+const CASES: [(&str, Case); 10] = [
+    ("a snapshot comes, is seen, and goes twice", snapshot_comes_and_goes),
+    ("a volume of the same name without our tag stays", foreign_volume_stays),
+    ("a snapshot that does not fit leaves nothing", too_large_a_snapshot),
+    ("our mount comes, is ours, and goes twice", mount_comes_and_goes),
+    ("a freeze is thawed once", freeze_and_thaw),
+    ("the lock session is one session", one_lock_session),
+    ("a killed session does not come back", killed_session),
+    ("the dead-man comes and goes", dead_man),
+    ("files are made whole, published once, and removed", files),
+    ("the run lock is taken again by its holder", run_lock),
+];
+
+#[test]
+fn on_the_simulated_machine() {
+    for (name, case) in CASES {
+        println!("case: {name}");
+        let mut sim = common::scenarios().remove(0).sim;
+        case(&mut sim, &simulated());
+    }
+}
+
+#[test]
+#[ignore = "needs the lab: scripts/lab run SUITE -- conformance"]
+fn on_the_real_machine() {
+    let mut host = Linux::new().expect("the process can be prepared");
+    let place = real(&host);
+    for (name, case) in CASES {
+        println!("case: {name}");
+        case(&mut host, &place);
+    }
+}
+
+fn simulated() -> Place {
+    let plan = common::scenarios().remove(0).plan;
+    Place {
+        vg: plan.source.vg,
+        origin: plan.source.lv,
+        mount: plan.source.mount,
+        filesystem: plan.source.filesystem,
+        login: plan.login,
+        scratch: plan.publish.directory,
+        programs: Programs { lvcreate: "/sbin/lvcreate".into(), lvremove: "/sbin/lvremove".into() },
+        lvs: plan.source.report.program,
+        dead_man: true,
+        foreign: |_, _, _| {},
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "the lab tells where it is by its environment")]
+fn real(host: &Linux) -> Place {
+    let told = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
+    let program = |name| host.program(name).expect("it can be looked for").expect("it is there");
+    let mount = PathBuf::from(told("HOLDSTILL_LAB_MOUNT"));
+    let mounts = host.mounts().expect("mounts can be read");
+    let mounted = mounts.iter().find(|one| one.point == mount).expect("the origin is mounted");
+    Place {
+        vg: told("HOLDSTILL_LAB_VG"),
+        origin: told("HOLDSTILL_LAB_ORIGIN"),
+        filesystem: mounted.kind.clone(),
+        mount,
+        login: Login {
+            reach: Reach::Socket(told("HOLDSTILL_LAB_SOCKET").into()),
+            user: None,
+            secret: Secret::OptionFile(told("HOLDSTILL_LAB_OPTION_FILE").into()),
+            connect_ms_max: MS_MAX,
+        },
+        scratch: told("HOLDSTILL_LAB_SCRATCH").into(),
+        programs: Programs { lvcreate: program("lvcreate"), lvremove: program("lvremove") },
+        lvs: program("lvs"),
+        dead_man: false,
+        foreign: |host, place, lv| {
+            let cmd = thick::take(
+                &place.programs,
+                &place.origin(),
+                &Name::new(&place.vg, lv),
+                "somebody-else",
+                Bytes(16 << 20),
+                MS_MAX,
+            );
+            host.act(&Act::Run(cmd)).expect("somebody else makes a snapshot");
+        },
+    }
+}
+
+impl Place {
+    fn origin(&self) -> Name {
+        Name::new(&self.vg, &self.origin)
+    }
+
+    fn claim(&self, lv: &str) -> Claim {
+        let name = Name::new(&self.vg, lv);
+        Claim::Snapshot {
+            report: lvm::report(self.lvs.clone()),
+            remove: thick::remove(&self.programs, &name, TAG),
+            vg: self.vg.clone(),
+            lv: lv.into(),
+            tag: TAG.into(),
+        }
+    }
+
+    fn take(&self, host: &mut dyn Host, lv: &str, size: Bytes) -> Result<Answer, Fault> {
+        let name = Name::new(&self.vg, lv);
+        let cmd = thick::take(&self.programs, &self.origin(), &name, TAG, size, MS_MAX);
+        host.act(&Act::Run(cmd))
+    }
+
+    fn volume(&self, host: &dyn Host, lv: &str) -> Option<lvm::Volume> {
+        let text = host.output(&lvm::report(self.lvs.clone())).expect("lvs reports");
+        let all = lvm::volumes(&text).expect("the report can be read");
+        all.into_iter().find(|one| one.is(&Name::new(&self.vg, lv)))
+    }
+}
+
+fn snapshot_comes_and_goes(host: &mut dyn Host, place: &Place) {
+    let lv = format!("hs-{RUN}");
+    place.take(host, &lv, Bytes(64 << 20)).expect("there is room");
+    let volume = place.volume(host, &lv).expect("it is reported");
+    assert!(volume.has_tag(TAG));
+    assert_eq!(volume.origin.as_deref(), Some(place.origin.as_str()));
+    assert_eq!(volume.why_invalid(), None);
+    place.claim(&lv).undo(host).expect("it can be removed");
+    assert_eq!(place.volume(host, &lv), None);
+    place.claim(&lv).undo(host).expect("removing nothing is done");
+}
+
+fn foreign_volume_stays(host: &mut dyn Host, place: &Place) {
+    let lv = "somebody-elses";
+    (place.foreign)(host, place, lv);
+    let before = place.volume(host, lv);
+    if before.is_some() {
+        place.take(host, lv, Bytes(64 << 20)).expect_err("the name is taken");
+    }
+    place.claim(lv).undo(host).expect("there is nothing of ours");
+    assert_eq!(place.volume(host, lv).map(|one| one.tags), before.map(|one| one.tags));
+    let theirs = thick::remove(&place.programs, &Name::new(&place.vg, lv), "somebody-else");
+    if place.volume(host, lv).is_some() {
+        host.act(&Act::Run(theirs)).expect("its owner removes it");
+    }
+}
+
+fn too_large_a_snapshot(host: &mut dyn Host, place: &Place) {
+    let lv = format!("hs-{RUN}");
+    place.take(host, &lv, Bytes(1 << 50)).expect_err("there is no such room");
+    assert_eq!(place.volume(host, &lv), None);
+    place.claim(&lv).undo(host).expect("removing nothing is done");
+}
+
+fn mount_comes_and_goes(host: &mut dyn Host, place: &Place) {
+    let lv = format!("hs-{RUN}");
+    let point = PathBuf::from(format!("/run/holdstill/{RUN}"));
+    let name = Name::new(&place.vg, &lv);
+    place.take(host, &lv, Bytes(64 << 20)).expect("there is room");
+    host.act(&Act::Isolate).expect("a namespace can be had");
+    host.act(&Act::MakeDir(point.clone())).expect("the point can be made");
+    let order = MountOrder {
+        device: name.node(),
+        point: point.clone(),
+        kind: place.filesystem.clone(),
+        data: if place.filesystem == "xfs" { "nouuid".into() } else { String::new() },
+    };
+    host.act(&Act::Mount(order)).expect("the snapshot can be mounted");
+    let mounts = host.mounts().expect("mounts can be read");
+    let found = mounts.iter().rev().find(|one| one.point == point).expect("it is mounted");
+    assert_eq!(found.device, place.volume(host, &lv).expect("it is reported").device);
+    assert!(found.read_only);
+    let claim = Claim::Mounted { point: point.clone(), device: name.node() };
+    claim.undo(host).expect("it can be unmounted");
+    assert_eq!(host.entry(&point).expect("it can be looked at"), None);
+    claim.undo(host).expect("unmounting nothing is done");
+    place.claim(&lv).undo(host).expect("it can be removed");
+}
+
+fn freeze_and_thaw(host: &mut dyn Host, place: &Place) {
+    let point = place.mount.clone();
+    host.act(&Act::Freeze(point.clone())).expect("it can be frozen");
+    let thaw = |host: &mut dyn Host| host.act(&Act::Thaw(point.clone()));
+    assert_eq!(thaw(host), Ok(Answer::Thaw(Thaw::Thawed)));
+    assert_eq!(thaw(host), Ok(Answer::Thaw(Thaw::WasLive)));
+    Claim::Frozen { point: point.clone() }.undo(host).expect("thawing the live is done");
+}
+
+fn identity(host: &dyn Host) -> Result<String, Fault> {
+    let rows = host.query(Session::Lock, "SELECT CONNECTION_ID()", MS_MAX)?;
+    Ok(rows.only().unwrap_or_default().to_owned())
+}
+
+fn one_lock_session(host: &mut dyn Host, place: &Place) {
+    host.greet(&place.login).expect("the server answers");
+    host.act(&Act::Connect(place.login.clone())).expect("the lock session opens");
+    host.act(&Act::Connect(place.login.clone())).expect_err("there is only one");
+    let before = identity(host).expect("it is alive");
+    let lock = Sql::lock("FLUSH TABLES WITH READ LOCK", MS_MAX);
+    host.act(&Act::Sql(lock)).expect("the lock is granted");
+    assert_eq!(identity(host), Ok(before));
+    let claim = Claim::Locked { unlock: Sql::lock("UNLOCK TABLES", MS_MAX) };
+    claim.undo(host).expect("it can be unlocked");
+    claim.undo(host).expect("unlocking twice is done");
+    host.act(&Act::Hangup(Session::Lock)).expect("it can be closed");
+    host.act(&Act::Hangup(Session::Lock)).expect("closing twice is done");
+    identity(host).expect_err("it is closed");
+}
+
+fn killed_session(host: &mut dyn Host, place: &Place) {
+    host.greet(&place.login).expect("the server answers");
+    host.act(&Act::Kill(Session::Lock)).expect_err("there is none yet, or it is gone");
+    host.act(&Act::Connect(place.login.clone())).expect("the lock session opens");
+    host.act(&Act::Kill(Session::Lock)).expect("it can be killed");
+    identity(host).expect_err("it is dead, and does not reconnect");
+    Claim::Locked { unlock: Sql::lock("UNLOCK TABLES", MS_MAX) }
+        .undo(host)
+        .expect("the last resort is done");
+}
+
+fn dead_man(host: &mut dyn Host, place: &Place) {
+    host.act(&Act::Disarm).expect("dismissing nobody is done");
+    // The real one is shown in the lab, by killing real runs.
+    if place.dead_man {
+        host.act(&Act::Connect(place.login.clone())).expect("the lock session opens");
+        let guard = Guard { thaw: vec![place.mount.clone()], ms_max: MS_MAX };
+        host.act(&Act::Guard(guard)).expect("it comes");
+        host.act(&Act::Arm).expect("it is armed");
+        host.act(&Act::Disarm).expect("it goes");
+        host.act(&Act::Hangup(Session::Lock)).expect("it can be closed");
+    }
+}
+
+fn files(host: &mut dyn Host, place: &Place) {
+    let partial = place.scratch.join(format!(".{RUN}.partial"));
+    let published = place.scratch.join(RUN);
+    host.act(&Act::NewDir(partial.clone())).expect("the directory is new");
+    host.act(&Act::NewDir(partial.clone())).expect_err("it is not new any more");
+    host.act(&Act::MakeDir(partial.clone())).expect("it may be there");
+    let file = partial.join("backup.json");
+    for text in ["one\n", "two\n"] {
+        host.act(&Act::WriteFile { path: file.clone(), text: text.into() }).expect("it is written");
+    }
+    assert_eq!(host.file(&file), Ok(Some("two\n".into())));
+    assert_eq!(host.list(&partial), Ok(vec!["backup.json".into()]));
+    host.act(&Act::RemoveDir(partial.clone())).expect_err("it is not empty");
+    let publish = Act::Publish { from: partial.clone(), to: published.clone() };
+    host.act(&publish).expect("the name is free");
+    host.act(&Act::NewDir(partial.clone())).expect("the old name is free");
+    host.act(&publish).expect_err("the name is taken");
+    assert_eq!(host.file(&published.join("backup.json")), Ok(Some("two\n".into())));
+    host.act(&Act::RemoveDir(partial.clone())).expect("it is empty");
+    host.act(&Act::RemoveDir(partial.clone())).expect("removing nothing is done");
+    host.act(&Act::RemoveTree(published.clone())).expect("it can be removed");
+    assert_eq!(host.entry(&published), Ok(None));
+    assert_eq!(host.file(&published.join("backup.json")), Ok(None));
+    host.act(&Act::RemoveFile(file)).expect("removing nothing is done");
+}
+
+fn run_lock(host: &mut dyn Host, place: &Place) {
+    let path = place.scratch.join("lock");
+    for text in ["first", "again, with more to say"] {
+        let take = Act::TakeRunLock { path: path.clone(), text: text.into() };
+        host.act(&take).expect("it is ours");
+        assert_eq!(host.file(&path), Ok(Some(text.into())));
+    }
+    host.act(&Act::RemoveFile(path)).expect("it can be removed");
+}
