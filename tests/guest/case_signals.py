@@ -1,6 +1,7 @@
 """Runs that are interrupted, killed, or fail under the lock: the database goes on, the slate is clean."""
 import os
 import signal
+import subprocess
 import time
 
 import storage
@@ -37,10 +38,12 @@ def _interruption(which, word):
 
 
 def killed(world, server, word, **sections):
-    """SIGKILL in the window while writers wait: they go on at once; `recover` cleans up."""
+    """SIGKILL while the run holds at `word`: the writers go on at once, and `recover` cleans up."""
     with_previous, path = published(), config(server, **sections)
     with Load(world.primary) as load:
         held = Run("backup", path, WRONG, HOLDSTILL_HOLD_AT=word).wait_until_held(word)
+        if sections.get("lock", {}).get("freeze") == "explicit":
+            expect(is_frozen(server.datadir), "the filesystem is not frozen while the run holds")
         time.sleep(0.3)             # every writer has run into the lock by now
         moment = time.monotonic()
         os.kill(held.process.pid, signal.SIGKILL)
@@ -63,7 +66,18 @@ def sigkill_in_window_replica(world):
 
 def sigkill_while_frozen(world):
     """Freeze by ioctl, where freezes nest: it outlives its maker unless the dead-man thaws."""
-    return killed(world, world.primary, "frozen", lock={"freeze": "explicit"})
+    return killed(world, world.primary, "locked", lock={"freeze": "explicit"})
+
+
+def is_frozen(mount_point):
+    """Whether a new file there does not come to be; it does, and goes again, once thawed."""
+    probe = mount_point / ".lab-probe"
+    writer = subprocess.Popen(["sh", "-c", 'touch "$0" && rm -f "$0"', str(probe)])
+    try:
+        writer.wait(2)
+        return False
+    except subprocess.TimeoutExpired:
+        return True
 
 
 def sigkill_during_copy(world):

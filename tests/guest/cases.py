@@ -7,7 +7,6 @@ import case_signals
 import case_speed
 import case_wrong
 
-# Cases of one world stand together: building a world takes longer than most cases.
 GROUPS = {
     "backups": case_backup.CASES,
     "wrong": case_wrong.CASES,

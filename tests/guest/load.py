@@ -69,8 +69,11 @@ class Load:
         until(60, lambda: all(len(self.commits(n)) > 3 for n in range(WRITERS)), "the writers to write")
         return self
 
-    def __exit__(self, *_):
-        self.stop()
+    def __exit__(self, failure, *_):
+        if failure is None:
+            return self.stop()
+        for writer in self.writers:     # a hanging writer must not hide what went wrong before
+            writer.kill()
 
     def stop(self):
         self.stopping.set()

@@ -16,6 +16,7 @@ CLIENT = "mariadb" if MARIADB else "mysql"
 TEMPLATE = Path("/usr/share/lab/datadir")
 
 START_S_MAX = 180
+STOP_S_MAX = 30
 REPLICATION_USER, REPLICATION_PASSWORD = "repl", "repl-secret"
 
 # The words that differ between the two families.
@@ -105,7 +106,7 @@ class Server:
         """The servers of a world are thrown away, so they get no time to shut down in good order."""
         if self.process and self.process.poll() is None:
             self.process.kill()
-            self.process.wait()
+            self.process.wait(STOP_S_MAX)
         self.keep_log()
 
     def keep_log(self):

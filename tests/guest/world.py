@@ -61,6 +61,7 @@ class World:
         create_schema(self.primary)
 
     def tear_down(self):
+        thaw()                      # a server that hangs in the kernel cannot even be killed
         for server in (self.replica, self.primary):
             if server:
                 server.stop()
@@ -99,12 +100,17 @@ def has_table(server):
                            "WHERE table_schema = 'lab' AND table_name = 'mark'"))
 
 
-def sweep_up():
-    """Whatever a failed case may have left: the next world must not meet it."""
+def thaw():
+    """Lets every device and filesystem of the group go on, whoever stopped it."""
     for node in sorted(storage.nodes(), key=len, reverse=True):
         run("dmsetup", "resume", node, check=False)
     for _, mount_point in storage.mounts_of_the_group():
         run("fsfreeze", "-u", mount_point, check=False)
+
+
+def sweep_up():
+    """Whatever a failed case may have left: the next world must not meet it."""
+    for _, mount_point in storage.mounts_of_the_group():
         run("umount", "-l", mount_point, check=False)
     for name in sorted(set(storage.volumes()) - storage.VOLUMES):
         run("lvremove", "-qq", "-y", f"{storage.VG}/{name}", check=False)
