@@ -44,7 +44,7 @@ type Case = fn(&mut dyn Host, &Place);
 const CASES: [(&str, Case); 10] = [
     ("a snapshot comes, is seen, and goes twice", snapshot_comes_and_goes),
     ("a volume of the same name without our tag stays", foreign_volume_stays),
-    ("a snapshot that does not fit leaves nothing", too_large_a_snapshot),
+    ("a snapshot of nothing leaves nothing", snapshot_of_nothing),
     ("our mount comes, is ours, and goes twice", mount_comes_and_goes),
     ("a freeze is thawed once", freeze_and_thaw),
     ("the lock session is one session", one_lock_session),
@@ -182,9 +182,11 @@ fn foreign_volume_stays(host: &mut dyn Host, place: &Place) {
     }
 }
 
-fn too_large_a_snapshot(host: &mut dyn Host, place: &Place) {
+fn snapshot_of_nothing(host: &mut dyn Host, place: &Place) {
     let lv = format!("hs-{RUN}");
-    place.take(host, &lv, Bytes(1 << 50)).expect_err("there is no such room");
+    let (origin, name) = (Name::new(&place.vg, "not-there"), Name::new(&place.vg, &lv));
+    let cmd = thick::take(&place.programs, &origin, &name, TAG, Bytes(64 << 20), MS_MAX);
+    host.act(&Act::Run(cmd)).expect_err("there is no such origin");
     assert_eq!(place.volume(host, &lv), None);
     place.claim(&lv).undo(host).expect("removing nothing is done");
 }

@@ -11,9 +11,12 @@ use crate::host::{Act, Answer, Cmd, Fault, Guard, Kind, Mount, MountOrder, Sessi
 /// Does it.
 pub(super) fn act(world: &mut World, act: &Act) -> Result<Answer, Fault> {
     match act {
+        Act::Connect(_) if world.server.number(Session::Lock).is_some() => {
+            Err(Fault::refused("the lock session is open already"))
+        }
         Act::Connect(_) => return Ok(Answer::Connection(world.server.connect(Session::Lock))),
         Act::Thaw(point) => return Ok(Answer::Thaw(thaw(world, point))),
-        Act::TakeRunLock { .. } => Ok(()),
+        Act::TakeRunLock { path, text } => world.files.write(path, text.clone(), true),
         Act::Isolate => {
             world.isolated = true;
             Ok(())
