@@ -2,6 +2,7 @@
 
 No server and no volume is known here.
 """
+
 import os
 import shutil
 import subprocess
@@ -13,8 +14,8 @@ REPORT = Path(os.environ.get("LAB_REPORT", "/lab/report"))
 PV = os.environ.get("LAB_PV", "/dev/disk/by-id/virtio-pv")
 DESTINATION_DISK = os.environ.get("LAB_DEST", "/dev/disk/by-id/virtio-dest")
 
-HOME = Path("/lab")                 # mount points, server configurations, restored data
-BACKUPS = Path("/backup")           # on its own disk
+HOME = Path("/lab")  # mount points, server configurations, restored data
+BACKUPS = Path("/backup")  # on its own disk
 SOCKETS = Path("/run/mysqld")
 STATE = Path("/var/lib/holdstill")  # the ledger's place
 VG = "lab"
@@ -38,10 +39,19 @@ def expect(condition, reason):
 def run(*argv, check=True, timeout=COMMAND_S_MAX, **more):
     """A command to its end; its output is returned, or becomes the failure's reason."""
     argv = [str(word) for word in argv]
-    done = subprocess.run(argv, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, timeout=timeout, **more)
+    done = subprocess.run(
+        argv,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=timeout,
+        **more,
+    )
     if check and done.returncode != 0:
-        raise Failed(f"'{' '.join(argv)}' ended with {done.returncode}: {done.stdout.strip()[-400:]}")
+        raise Failed(
+            f"'{' '.join(argv)}' ended with {done.returncode}: {done.stdout.strip()[-400:]}"
+        )
     return done.stdout
 
 

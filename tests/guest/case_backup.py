@@ -1,4 +1,5 @@
 """Backups under four writers, each proven by an attached replica that equals its source."""
+
 from load import Load
 from oracle import prove
 from tool import config, run_tool
@@ -12,9 +13,11 @@ def backup_and_prove(world, server, **sections):
     with Load(world.primary) as load:
         run = run_tool("backup", config(server, **sections)).ended(0)
         backup = run.published()
-        figures = run.window() | {"worst_commit_ms": round(load.worst_ms(run.began)),
-                                  "took_s": f"{run.seconds:.1f}"}
-        # A backup of the primary becomes a replica of the primary: where to find it is the operator's.
+        figures = run.window() | {
+            "worst_commit_ms": round(load.worst_ms(run.began)),
+            "took_s": f"{run.seconds:.1f}",
+        }
+        # A backup of the primary becomes its replica: where to find it is the operator's to say.
         figures |= prove(backup, world.primary, load, world.kind.gtid, edit=server is world.primary)
     world.require_clean_slate()
     run_tool("list", config(server, **sections)).ended(0)

@@ -1,4 +1,5 @@
 """The conformance cases in Rust, on this machine's real LVM, filesystem and server."""
+
 import os
 import subprocess
 
@@ -16,14 +17,24 @@ def conformance(world):
         raise NotRun("there is no 'conformance' in the payload")
     tool.config(world.replica)
     scratch = fresh_directory(BACKUPS / "scratch")
-    environment = {"HOLDSTILL_LAB_VG": storage.VG, "HOLDSTILL_LAB_ORIGIN": "replica",
-                   "HOLDSTILL_LAB_MOUNT": str(HOME / "replica"),
-                   "HOLDSTILL_LAB_SOCKET": str(world.replica.socket),
-                   "HOLDSTILL_LAB_OPTION_FILE": str(tool.CONFIGS / "client.cnf"),
-                   "HOLDSTILL_LAB_SCRATCH": str(scratch)}
-    done = subprocess.run([str(EXECUTABLE), "conformance", "--include-ignored", "--test-threads=1"], env=os.environ | environment,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, errors="replace", timeout=S_MAX)
+    environment = {
+        "HOLDSTILL_LAB_VG": storage.VG,
+        "HOLDSTILL_LAB_ORIGIN": "replica",
+        "HOLDSTILL_LAB_MOUNT": str(HOME / "replica"),
+        "HOLDSTILL_LAB_SOCKET": str(world.replica.socket),
+        "HOLDSTILL_LAB_OPTION_FILE": str(tool.CONFIGS / "client.cnf"),
+        "HOLDSTILL_LAB_SCRATCH": str(scratch),
+    }
+    done = subprocess.run(
+        [str(EXECUTABLE), "conformance", "--include-ignored", "--test-threads=1"],
+        env=os.environ | environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        timeout=S_MAX,
+    )
     lines = done.stdout.strip().splitlines()
     if done.returncode != 0:
         print(done.stdout, flush=True)

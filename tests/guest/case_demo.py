@@ -1,4 +1,5 @@
 """The story for a person: a replica under load is backed up, restored, attached, and compared."""
+
 import subprocess
 import sys
 import time
@@ -23,7 +24,7 @@ def demo(world):
         restored = restore(backup)
         try:
             check_invariants(restored)
-            tell("It recovered; all balances sum up, both engines are in step, CHECK TABLE is content.")
+            tell("It recovered; balances sum up, both engines are in step, CHECK TABLE is content.")
             chapter("Attach it as a new replica of the primary, from coordinates.sql")
             print((backup / "coordinates.sql").read_text().strip(), flush=True)
             attach(restored, backup, world.primary, edit=False)
@@ -50,7 +51,9 @@ def backup_on_terminal(config_path):
     """holdstill gets our own terminal, so that its progress shows as it would for a person."""
     before = published()
     sys.stdout.flush()
-    done = subprocess.run([str(RELEASED), "backup", "--config", str(config_path)], timeout=BACKUP_S_MAX)
+    done = subprocess.run(
+        [str(RELEASED), "backup", "--config", str(config_path)], timeout=BACKUP_S_MAX
+    )
     expect(done.returncode == 0, f"holdstill ended with {done.returncode}")
     return BACKUPS / (published() - before).pop()
 
@@ -64,7 +67,9 @@ def report(backup, load):
     window, timings = manifest(backup)["window"], manifest(backup)["timings_ms"]
     chapter("Report")
     tell(f"{version()}: the backup is proven: restored, attached, caught up, every table equal.")
-    tell(f"Writers committed {load.count()} times; the slowest commit took {load.worst_ms():.0f} ms.")
+    tell(
+        f"Writers committed {load.count()} times; the slowest commit took {load.worst_ms():.0f} ms."
+    )
     tell(f"The lock: waited {window['waited_ms']} ms, held for {window['locked_ms']} ms.")
     tell("Phases in ms: " + ", ".join(f"{name} {ms}" for name, ms in timings.items()))
 

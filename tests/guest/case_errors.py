@@ -1,4 +1,5 @@
 """What an operator can get wrong: told clearly, with a hint, before anything is touched."""
+
 import os
 import shutil
 from contextlib import contextmanager
@@ -17,8 +18,8 @@ ODD_NUMBER = 5
 
 @contextmanager
 def hidden(*programs):
-    """These programs are not there for a while: holdstill looks in the system's own directories and not
-    in the caller's PATH."""
+    """These programs are not there for a while: holdstill looks in the system's own directories
+    and not in the caller's PATH."""
     places = [Path(there) for name in programs if (there := shutil.which(name))]
     moved = {place: place.with_name(place.name + ".hidden") for place in places}
     for place, aside in moved.items():
@@ -55,7 +56,9 @@ def error_unknown_key(world):
 
 
 def error_wrong_password(world):
-    return refused(world, config(world.replica, password="not-it"), {USAGE, REFUSED}, "denied", tool.USER)
+    return refused(
+        world, config(world.replica, password="not-it"), {USAGE, REFUSED}, "denied", tool.USER
+    )
 
 
 def error_readable_option_file(world):
@@ -74,10 +77,12 @@ def error_missing_privilege(world):
 
 
 def error_missing_replica_privilege(world):
-    user, stop = f"{tool.USER}_meek", "REPLICATION SLAVE ADMIN" if MARIADB else "REPLICATION_SLAVE_ADMIN"
+    user, stop = f"{tool.USER}_meek", (
+        "REPLICATION SLAVE ADMIN" if MARIADB else "REPLICATION_SLAVE_ADMIN"
+    )
     tool.create_user(world.primary, user, without=(stop,))
     try:
-        world.require_clean_slate()     # the user has reached the replica
+        world.require_clean_slate()  # the user has reached the replica
         return refused(world, config(world.replica, user=user), {REFUSED}, "GRANT", stop, user)
     finally:
         world.primary.sql(f"DROP USER {user}@localhost")
@@ -115,14 +120,18 @@ def error_not_on_lvm(world):
 def error_two_volumes(world):
     redo = HOME / "replica" / "odd-redo"
     try:
-        with odd_server(HOME / "primary" / "odd", f"innodb-log-group-home-dir = {redo}\n") as server:
+        with odd_server(
+            HOME / "primary" / "odd", f"innodb-log-group-home-dir = {redo}\n"
+        ) as server:
             return refused(world, config(server), {REFUSED}, "primary", "replica", "volume")
     finally:
         shutil.rmtree(redo, ignore_errors=True)
 
 
 def error_no_space_in_group(world):
-    return refused(world, config(world.replica, snapshot={"size": "100GiB"}), {REFUSED}, "free", "lab")
+    return refused(
+        world, config(world.replica, snapshot={"size": "100GiB"}), {REFUSED}, "free", "lab"
+    )
 
 
 def error_destination_on_source(world):
@@ -163,11 +172,15 @@ def error_no_rsync(world):
 
 
 def error_no_lvm(world):
-    return refused(world, config(world.replica), {REFUSED}, "lvm", "apt", without=["lvs", "lvcreate"])
+    return refused(
+        world, config(world.replica), {REFUSED}, "lvm", "apt", without=["lvs", "lvcreate"]
+    )
 
 
 def error_another_run(world):
-    first = Run("backup", config(world.replica), WRONG, HOLDSTILL_HOLD_AT="copy").wait_until_held("copy")
+    first = Run("backup", config(world.replica), WRONG, HOLDSTILL_HOLD_AT="copy").wait_until_held(
+        "copy"
+    )
     try:
         before = world.fingerprint()
         second = run_tool("backup", config(world.replica)).ended(BUSY)
@@ -191,9 +204,23 @@ def audit_touches_nothing(world):
     return {"lines": len(done.out), "took_s": f"{done.seconds:.1f}"}
 
 
-CASES = [error_no_config, error_unknown_key, error_wrong_password, error_readable_option_file,
-         error_missing_privilege, error_missing_replica_privilege, error_not_on_lvm, error_two_volumes,
-         error_no_space_in_group, error_destination_on_source, error_destination_too_small,
-         error_ledger_on_source, error_no_rsync, error_no_lvm, error_another_run, audit_touches_nothing]
+CASES = [
+    error_no_config,
+    error_unknown_key,
+    error_wrong_password,
+    error_readable_option_file,
+    error_missing_privilege,
+    error_missing_replica_privilege,
+    error_not_on_lvm,
+    error_two_volumes,
+    error_no_space_in_group,
+    error_destination_on_source,
+    error_destination_too_small,
+    error_ledger_on_source,
+    error_no_rsync,
+    error_no_lvm,
+    error_another_run,
+    audit_touches_nothing,
+]
 for _case in CASES:
     _case.kind = XFS_BY_GTID

@@ -1,4 +1,5 @@
-"""Runs that are interrupted, killed, or fail under the lock: the database goes on, the slate is clean."""
+"""Runs that are interrupted, killed, or fail under the lock: the database goes on, all is clean."""
+
 import os
 import signal
 import subprocess
@@ -18,7 +19,7 @@ ROLLED_BACK = 4
 
 
 def interrupted(world, which, word):
-    """A signal while the run holds at `word`: exit 128 + signal, nothing published, nothing left."""
+    """A signal while the run holds at `word`: exit 128 + signal, and nothing left."""
     with_previous = published()
     held = Run("backup", config(world.replica), WRONG, HOLDSTILL_HOLD_AT=word).wait_until_held(word)
     told = time.monotonic()
@@ -33,6 +34,7 @@ def interrupted(world, which, word):
 def _interruption(which, word):
     def case(world):
         return interrupted(world, which, word)
+
     case.__name__ = f"{which.name.lower()}_during_{word}"
     return case
 
@@ -44,7 +46,7 @@ def killed(world, server, word, **sections):
         held = Run("backup", path, WRONG, HOLDSTILL_HOLD_AT=word).wait_until_held(word)
         if sections.get("lock", {}).get("freeze") == "explicit":
             expect(is_frozen(server.datadir), "the filesystem is not frozen while the run holds")
-        time.sleep(0.3)             # every writer has run into the lock by now
+        time.sleep(0.3)  # every writer has run into the lock by now
         moment = time.monotonic()
         os.kill(held.process.pid, signal.SIGKILL)
         resumed = load.resume_ms(moment)
@@ -91,14 +93,16 @@ def explicit_freeze(world):
 
 def explicit_freeze_refused(world):
     """Linux 6.1: freezes do not nest, so lvcreate would fail under the lock. Said beforehand."""
-    return refused(world, config(world.primary, lock={"freeze": "explicit"}), {REFUSED}, "freeze", "explicit")
+    return refused(
+        world, config(world.primary, lock={"freeze": "explicit"}), {REFUSED}, "freeze", "explicit"
+    )
 
 
 def snapshot_fails_under_lock(world):
     """A foreign device sits on the name that LVM needs for the snapshot's origin.
 
-    Nothing of that shows before lvcreate builds its tables, so it fails under the lock, on any kernel,
-    and leaves an orphan volume behind.
+    Nothing of that shows before lvcreate builds its tables, so it fails under the lock, on any
+    kernel, and leaves an orphan volume behind.
     """
     in_the_way = f"{storage.VG}-primary-real"
     run("dmsetup", "create", in_the_way, "--table", "0 8 zero")
@@ -114,9 +118,17 @@ def snapshot_fails_under_lock(world):
     return {"exit": done.code, "worst_commit_ms": round(worst)}
 
 
-CASES = [_interruption(which, word) for word in ("locked", "copy", "publish")
-         for which in (signal.SIGINT, signal.SIGTERM)]
-KILLS = [sigkill_in_window_alone, sigkill_in_window_replica, sigkill_during_copy, snapshot_fails_under_lock]
+CASES = [
+    _interruption(which, word)
+    for word in ("locked", "copy", "publish")
+    for which in (signal.SIGINT, signal.SIGTERM)
+]
+KILLS = [
+    sigkill_in_window_alone,
+    sigkill_in_window_replica,
+    sigkill_during_copy,
+    snapshot_fails_under_lock,
+]
 # Debian's kernels nest freezes from 6.8 on; the program under test has to find out by itself.
 FREEZES_NEST = tuple(map(int, os.uname().release.split("-")[0].split(".")[:2])) >= (6, 8)
 EXPLICIT = [explicit_freeze, sigkill_while_frozen] if FREEZES_NEST else [explicit_freeze_refused]

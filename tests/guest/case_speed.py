@@ -1,4 +1,5 @@
-"""Copy throughput beside a plain `rsync -a` of the same tree. A figure, not a failing timed test."""
+"""Copy throughput beside a plain `rsync -a` of the same tree: a figure, not a timed test."""
+
 import os
 import time
 
@@ -24,7 +25,12 @@ def copy_throughput(world):
     finally:
         run("rm", "-rf", FILLER)
     world.require_clean_slate()
-    return {"mib": size, "copy_ms": copy_ms, "plain_ms": plain_ms, "ratio": f"{plain_ms / max(copy_ms, 1):.2f}"}
+    return {
+        "mib": size,
+        "copy_ms": copy_ms,
+        "plain_ms": plain_ms,
+        "ratio": f"{plain_ms / max(copy_ms, 1):.2f}",
+    }
 
 
 def fill():

@@ -1,8 +1,9 @@
 """The proof is proven: a backup taken in a deliberately wrong way must not pass the oracle.
 
-Only the attached replica is asked, not the invariants: it has to break or to differ. The same worlds
-with the right binary are case_backup's.
+Only the attached replica is asked, not the invariants: it has to break or to differ. The same
+worlds with the right binary are case_backup's.
 """
+
 from base import Failed
 from case_backup import EXT4_BY_POSITION, XFS_BY_GTID
 from load import Load
@@ -27,7 +28,9 @@ def attach_wrong_backup(world, server, design):
         load.calm_down()
         restored = restore(run.published(), world.kind.gtid)
         try:
-            prove_attached(restored, run.published(), world.primary, load, edit=server is world.primary)
+            prove_attached(
+                restored, run.published(), world.primary, load, edit=server is world.primary
+            )
         except Broken as verdict:
             return str(verdict)
         finally:
@@ -48,7 +51,7 @@ def wrong_receiver_position(world):
 
 
 # On a replica with its SQL thread stopped nothing writes, so a missing lock would not show: the two
-# wrong locks are tried where the writers are. The delayed replica keeps its receiver ahead for sure.
+# wrong locks are tried where the writers are. A delayed replica keeps its receiver ahead for sure.
 wrong_no_lock.kind = wrong_lock_dropped_before_suspend.kind = XFS_BY_GTID
 wrong_receiver_position.kind = EXT4_BY_POSITION
 CASES = [wrong_no_lock, wrong_lock_dropped_before_suspend, wrong_receiver_position]

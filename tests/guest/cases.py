@@ -1,4 +1,5 @@
 """The cases by name, and the groups in which scripts/test runs them."""
+
 import case_backup
 import case_conformance
 import case_demo

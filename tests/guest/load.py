@@ -18,6 +18,7 @@ lock itself: it closes the tables, so that CHECK TABLE finds them closed, not 'i
 All tables grow by inserts: replaying what a picture already holds breaks on a duplicate key, and
 leaving something out shows as a missing row. Updates alone would heal both in row format.
 """
+
 import multiprocessing
 import random
 import time
@@ -33,23 +34,34 @@ ACCOUNT_TABLES = ("account_a", "account_b", "account_c")
 ACCOUNTS = 40
 OPENING_BALANCE = 1000
 TOTAL = len(ACCOUNT_TABLES) * ACCOUNTS * OPENING_BALANCE
-PAUSE_S = 0.02              # leaves an emulated replica the time to keep up
-CALM_PAUSE_S = 0.25         # while a restored server, slower still, has to catch up
-RETRY = (1205, 1213)        # lock wait timeout, deadlock: the transaction is rolled back and forgotten
+PAUSE_S = 0.02  # leaves an emulated replica the time to keep up
+CALM_PAUSE_S = 0.25  # while a restored server, slower still, has to catch up
+RETRY = (1205, 1213)  # lock wait timeout, deadlock: the transaction is rolled back and forgotten
 
 _fork = multiprocessing.get_context("fork")
 
 
 def create_schema(server):
-    statements = ["CREATE DATABASE lab", "USE lab",
-                  "CREATE TABLE mark (id BIGINT PRIMARY KEY) ENGINE=InnoDB"]
+    statements = [
+        "CREATE DATABASE lab",
+        "USE lab",
+        "CREATE TABLE mark (id BIGINT PRIMARY KEY) ENGINE=InnoDB",
+    ]
     for table in ACCOUNT_TABLES:
         rows = ",".join(f"({number},{OPENING_BALANCE})" for number in range(ACCOUNTS))
-        statements += [f"CREATE TABLE {table} (id INT PRIMARY KEY, balance BIGINT) ENGINE=InnoDB",
-                       f"INSERT INTO {table} VALUES {rows}"]
-    for table, engine in (("journal", "InnoDB"), ("step_innodb", "InnoDB"), ("step_myisam", "MyISAM")):
-        statements.append(f"CREATE TABLE {table} (writer INT, n INT, note VARCHAR(40), "
-                          f"PRIMARY KEY (writer, n)) ENGINE={engine}")
+        statements += [
+            f"CREATE TABLE {table} (id INT PRIMARY KEY, balance BIGINT) ENGINE=InnoDB",
+            f"INSERT INTO {table} VALUES {rows}",
+        ]
+    for table, engine in (
+        ("journal", "InnoDB"),
+        ("step_innodb", "InnoDB"),
+        ("step_myisam", "MyISAM"),
+    ):
+        statements.append(
+            f"CREATE TABLE {table} (writer INT, n INT, note VARCHAR(40), "
+            f"PRIMARY KEY (writer, n)) ENGINE={engine}"
+        )
     server.sql(*statements)
 
 
@@ -60,19 +72,25 @@ class Load:
         self.server = server
         self.stopping, self.calm = _fork.Event(), _fork.Event()
         self.logs = fresh_directory(Path("/run/lab-writers"))
-        self.writers = [_fork.Process(target=_write, args=(self, number), daemon=True)
-                        for number in range(WRITERS)]
+        self.writers = [
+            _fork.Process(target=_write, args=(self, number), daemon=True)
+            for number in range(WRITERS)
+        ]
 
     def __enter__(self):
         for writer in self.writers:
             writer.start()
-        until(60, lambda: all(len(self.commits(n)) > 3 for n in range(WRITERS)), "the writers to write")
+        until(
+            60,
+            lambda: all(len(self.commits(n)) > 3 for n in range(WRITERS)),
+            "the writers to write",
+        )
         return self
 
     def __exit__(self, failure, *_):
         if failure is None:
             return self.stop()
-        for writer in self.writers:     # a hanging writer must not hide what went wrong before
+        for writer in self.writers:  # a hanging writer must not hide what went wrong before
             writer.kill()
 
     def stop(self):
@@ -99,17 +117,23 @@ class Load:
         return [tuple(map(float, line.split())) for line in lines if line.count(" ") == 1]
 
     def worst_ms(self, since=0.0):
-        return max((ms for n in range(WRITERS) for end, ms in self.commits(n) if end >= since), default=0)
+        return max(
+            (ms for n in range(WRITERS) for end, ms in self.commits(n) if end >= since), default=0
+        )
 
     def count(self):
         return sum(len(self.commits(n)) for n in range(WRITERS))
 
     def resume_ms(self, moment, limit_s=30):
         """How long after the moment the last of the writers had committed again."""
+
         def next_commits():
-            ends = [min((end for end, _ in self.commits(n) if end > moment), default=None)
-                    for n in range(WRITERS)]
+            ends = [
+                min((end for end, _ in self.commits(n) if end > moment), default=None)
+                for n in range(WRITERS)
+            ]
             return ends if None not in ends else None
+
         return (max(until(limit_s, next_commits, "every writer to go on")) - moment) * 1000
 
 
@@ -117,7 +141,10 @@ def _write(load, number):
     session = load.server.session(database="lab")
     random.seed(number)
     with session, session.cursor() as cursor, load.log(number).open("w", buffering=1) as commits:
-        last = {table: _last(cursor, table, number) for table in ("journal", "step_innodb", "step_myisam")}
+        last = {
+            table: _last(cursor, table, number)
+            for table in ("journal", "step_innodb", "step_myisam")
+        }
         while not load.stopping.is_set():
             for act in (_transfer, _step):
                 began = time.monotonic()
@@ -137,8 +164,10 @@ def _transfer(session, cursor, number, last):
     try:
         cursor.execute("BEGIN")
         for sign in (-1, 1):
-            cursor.execute(f"UPDATE {random.choice(ACCOUNT_TABLES)} SET balance = balance + {sign * amount} "
-                           f"WHERE id = {random.randrange(ACCOUNTS)}")
+            cursor.execute(
+                f"UPDATE {random.choice(ACCOUNT_TABLES)} SET balance = balance + {sign * amount} "
+                f"WHERE id = {random.randrange(ACCOUNTS)}"
+            )
         cursor.execute(f"INSERT INTO journal VALUES ({number}, {last['journal'] + 1}, '{amount}')")
         cursor.execute("COMMIT")
         last["journal"] += 1
@@ -156,19 +185,27 @@ def _step(_session, cursor, number, last):
 
 def check_invariants(server):
     """Raises Failed, saying which promise the picture on this server breaks."""
-    total = sum(int(server.value(f"SELECT SUM(balance) FROM lab.{table}")) for table in ACCOUNT_TABLES)
+    total = sum(
+        int(server.value(f"SELECT SUM(balance) FROM lab.{table}")) for table in ACCOUNT_TABLES
+    )
     expect(total == TOTAL, f"the sum of all balances is {total}, not {TOTAL}")
-    highest = {table: _highest(server, table) for table in ("journal", "step_innodb", "step_myisam")}
+    highest = {
+        table: _highest(server, table) for table in ("journal", "step_innodb", "step_myisam")
+    }
     for number in range(WRITERS):
         ahead = highest["step_innodb"].get(number, 0) - highest["step_myisam"].get(number, 0)
         expect(ahead in (0, 1), f"writer {number}: step_innodb is {ahead} ahead of step_myisam")
     for row in check_tables(server):
-        expect(row["Msg_type"] == "status" and row["Msg_text"] == "OK",
-               f"CHECK TABLE {row['Table']}: {row['Msg_type']} {row['Msg_text']}")
+        expect(
+            row["Msg_type"] == "status" and row["Msg_text"] == "OK",
+            f"CHECK TABLE {row['Table']}: {row['Msg_type']} {row['Msg_text']}",
+        )
 
 
 def _highest(server, table):
-    rows = server.sql(f"SELECT writer, MAX(n) AS top, COUNT(*) AS rows_there FROM lab.{table} GROUP BY writer")
+    rows = server.sql(
+        f"SELECT writer, MAX(n) AS top, COUNT(*) AS rows_there FROM lab.{table} GROUP BY writer"
+    )
     for row in rows:
         expect(row["top"] == row["rows_there"], f"{table} of writer {row['writer']} has a hole")
     return {row["writer"]: row["top"] for row in rows}
@@ -176,9 +213,14 @@ def _highest(server, table):
 
 def check_tables(server):
     """CHECK TABLE of every table, the server's own included; only logs in CSV are left out."""
-    names = server.sql("SELECT table_schema AS s, table_name AS t FROM information_schema.tables "
-                       "WHERE table_type = 'BASE TABLE' AND engine IN ('InnoDB', 'MyISAM', 'Aria') "
-                       "AND table_schema NOT IN ('information_schema', 'performance_schema')")
-    wanted = [f"`{row['s']}`.`{row['t']}`" for row in names
-              if row["s"] != "mysql" or MARIADB or row["t"] in ("user", "db", "gtid_executed")]
+    names = server.sql(
+        "SELECT table_schema AS s, table_name AS t FROM information_schema.tables "
+        "WHERE table_type = 'BASE TABLE' AND engine IN ('InnoDB', 'MyISAM', 'Aria') "
+        "AND table_schema NOT IN ('information_schema', 'performance_schema')"
+    )
+    wanted = [
+        f"`{row['s']}`.`{row['t']}`"
+        for row in names
+        if row["s"] != "mysql" or MARIADB or row["t"] in ("user", "db", "gtid_executed")
+    ]
     return server.sql(f"CHECK TABLE {', '.join(wanted)}")

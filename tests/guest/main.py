@@ -3,6 +3,7 @@
 
 The last line is `N passed, N failed`. Exit 0 only if every case asked for has passed.
 """
+
 import sys
 import time
 import traceback
@@ -34,7 +35,7 @@ def choose(name):
 
 
 def by_world(chosen):
-    """The cases of one world together, else as asked: building a world takes longer than most cases."""
+    """The cases of one world together, else as asked: building a world takes long."""
     kinds = list(dict.fromkeys(case.kind for case in chosen))
     return sorted(chosen, key=lambda case: kinds.index(case.kind))
 
@@ -48,7 +49,7 @@ def run_case(case):
         line += "".join(f"  {key}={value}" for key, value in (figures or {}).items())
     except (Failed, NotRun) as reason:
         line, passed = f"not ok {case.__name__}  {reason}", False
-    except Exception as error:      # a bug of the lab itself is a failure too, told in full
+    except Exception as error:  # a bug of the lab itself is a failure too, told in full
         traceback.print_exc()
         line, passed = f"not ok {case.__name__}  {type(error).__name__}: {error}", False
     print(f"{line}  ({time.monotonic() - began:.1f} s)", flush=True)

@@ -1,4 +1,5 @@
-"""The proof of a backup: a server started from it, attached as a new replica, equal to its source."""
+"""The proof of a backup: a server started from it, attached as a replica, equal to its source."""
+
 import json
 import re
 import shutil
@@ -6,7 +7,15 @@ import time
 
 from base import HOME, Failed, expect, fresh_directory, run, until
 from load import check_invariants
-from server import IO_RUNNING, MARIADB, REPLICA, REPLICATION_PASSWORD, REPLICATION_USER, SQL_RUNNING, Server
+from server import (
+    IO_RUNNING,
+    MARIADB,
+    REPLICA,
+    REPLICATION_PASSWORD,
+    REPLICATION_USER,
+    SQL_RUNNING,
+    Server,
+)
 
 CATCH_UP_S_MAX = 120
 RESTORED_NUMBER = 9
@@ -48,12 +57,18 @@ def attach(restored, backup, source, edit):
 def as_operator(text, source):
     """Fills in what a server cannot know of its future source: where it is and how to log in."""
     word = "MASTER" if MARIADB else "SOURCE"
-    change = re.search(r"^\s*(CHANGE\s[^;]*?\sTO)\s([^;]*?)(\sFOR\s+CHANNEL[^;]*)?;", text, re.M | re.S | re.I)
+    change = re.search(
+        r"^\s*(CHANGE\s[^;]*?\sTO)\s([^;]*?)(\sFOR\s+CHANNEL[^;]*)?;", text, re.M | re.S | re.I
+    )
     expect(change, "coordinates.sql has no CHANGE MASTER TO or CHANGE REPLICATION SOURCE TO")
     settings = dict(re.findall(r"(\w+)\s*=\s*('[^']*'|[^,\s]+)", change[2]))
-    settings |= {f"{word}_HOST": "'127.0.0.1'", f"{word}_PORT": str(source.port),
-                 f"{word}_USER": f"'{REPLICATION_USER}'", f"{word}_PASSWORD": f"'{REPLICATION_PASSWORD}'",
-                 f"{word}_CONNECT_RETRY": "2"} | ({} if MARIADB else {"SOURCE_SSL": "1"})
+    settings |= {
+        f"{word}_HOST": "'127.0.0.1'",
+        f"{word}_PORT": str(source.port),
+        f"{word}_USER": f"'{REPLICATION_USER}'",
+        f"{word}_PASSWORD": f"'{REPLICATION_PASSWORD}'",
+        f"{word}_CONNECT_RETRY": "2",
+    } | ({} if MARIADB else {"SOURCE_SSL": "1"})
     body = ", ".join(f"{key}={value}" for key, value in settings.items())
     return text.replace(change[0], f"{change[1]} {body}{change[3] or ''};")
 
@@ -71,6 +86,7 @@ def has_mark(server, mark):
 def catch_up(restored, source):
     """Waits until the last thing written to the source has arrived. Seconds it took."""
     began, mark = time.monotonic(), leave_mark(source)
+
     def arrived():
         if has_mark(restored, mark):
             return True
@@ -78,10 +94,15 @@ def catch_up(restored, source):
         if status is None:
             raise Broken("the restored server is no replica")
         if status[SQL_RUNNING] != "Yes":
-            raise Broken(f"replication broke: {status['Last_SQL_Errno']} {status['Last_SQL_Error'][:160]}")
+            raise Broken(
+                f"replication broke: {status['Last_SQL_Errno']} {status['Last_SQL_Error'][:160]}"
+            )
         if status[IO_RUNNING] == "No":
-            raise Broken(f"replication broke: {status['Last_IO_Errno']} {status['Last_IO_Error'][:160]}")
+            raise Broken(
+                f"replication broke: {status['Last_IO_Errno']} {status['Last_IO_Error'][:160]}"
+            )
         return False
+
     try:
         until(CATCH_UP_S_MAX, arrived, "the attached replica to catch up")
     except Broken:
@@ -106,13 +127,17 @@ def compare(restored, source):
 
 
 def user_tables(server):
-    rows = server.sql("SELECT table_schema AS s, table_name AS t FROM information_schema.tables WHERE "
-                      f"table_type = 'BASE TABLE' AND table_schema NOT IN {SYSTEM_SCHEMAS} ORDER BY 1, 2")
+    rows = server.sql(
+        "SELECT table_schema AS s, table_name AS t FROM information_schema.tables WHERE "
+        f"table_type = 'BASE TABLE' AND table_schema NOT IN {SYSTEM_SCHEMAS} ORDER BY 1, 2"
+    )
     return [f"{row['s']}.{row['t']}" for row in rows]
 
 
 def checksums(server, names):
-    return {row["Table"]: row["Checksum"] for row in server.sql(f"CHECKSUM TABLE {', '.join(names)}")}
+    return {
+        row["Table"]: row["Checksum"] for row in server.sql(f"CHECKSUM TABLE {', '.join(names)}")
+    }
 
 
 def prove(backup, source, load, gtid=True, edit=False):

@@ -2,6 +2,7 @@
 
 Sessions go over the unix socket as root without a password: a guest has no network.
 """
+
 import shutil
 import subprocess
 from pathlib import Path
@@ -80,8 +81,12 @@ class Server:
         text += (GTID_ON if self.gtid else GTID_OFF) + self.extra
         (self.home / "my.cnf").write_text(text)
         self.process = subprocess.Popen(
-            [DAEMON, f"--defaults-file={self.home}/my.cnf"], stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+            [DAEMON, f"--defaults-file={self.home}/my.cnf"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         until(START_S_MAX, self.answers, f"the server '{self.name}' to start")
         return self
 
@@ -103,7 +108,7 @@ class Server:
         return path.read_text(errors="replace") if path.exists() else ""
 
     def stop(self):
-        """The servers of a world are thrown away, so they get no time to shut down in good order."""
+        """A world's servers are thrown away: they get no time to shut down in good order."""
         if self.process and self.process.poll() is None:
             self.process.kill()
             self.process.wait(STOP_S_MAX)
@@ -114,8 +119,13 @@ class Server:
         (REPORT / f"{self.name}.log").write_text(self.log()[-200_000:])
 
     def session(self, **more):
-        return pymysql.connect(unix_socket=str(self.socket), user="root", autocommit=True,
-                               cursorclass=pymysql.cursors.DictCursor, **more)
+        return pymysql.connect(
+            unix_socket=str(self.socket),
+            user="root",
+            autocommit=True,
+            cursorclass=pymysql.cursors.DictCursor,
+            **more,
+        )
 
     def sql(self, *statements):
         """Runs statements in one session; the rows of the last one."""
@@ -129,8 +139,13 @@ class Server:
 
     def feed(self, text):
         """What an operator does: `client < file`. Returns the client's exit code and words."""
-        done = subprocess.run([CLIENT, "--no-defaults", f"--socket={self.socket}", "--user=root"],
-                              input=text, text=True, capture_output=True, timeout=120)
+        done = subprocess.run(
+            [CLIENT, "--no-defaults", f"--socket={self.socket}", "--user=root"],
+            input=text,
+            text=True,
+            capture_output=True,
+            timeout=120,
+        )
         return done.returncode, (done.stdout + done.stderr).strip()
 
     def replica_status(self):
@@ -148,16 +163,26 @@ class Server:
 
 def change_source(source, by_gtid, delay_s):
     if MARIADB:
-        place = "MASTER_USE_GTID=slave_pos" if by_gtid else (
-            "MASTER_USE_GTID=no, MASTER_LOG_FILE='binlog.000001', MASTER_LOG_POS=4")
-        return (f"CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={source.port}, "
-                f"MASTER_USER='{REPLICATION_USER}', MASTER_PASSWORD='{REPLICATION_PASSWORD}', "
-                f"MASTER_CONNECT_RETRY=2, MASTER_DELAY={delay_s}, {place}")
-    place = "SOURCE_AUTO_POSITION=1" if by_gtid else (
-        "SOURCE_AUTO_POSITION=0, SOURCE_LOG_FILE='binlog.000001', SOURCE_LOG_POS=4")
-    return (f"CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT={source.port}, "
-            f"SOURCE_USER='{REPLICATION_USER}', SOURCE_PASSWORD='{REPLICATION_PASSWORD}', "
-            f"SOURCE_SSL=1, SOURCE_CONNECT_RETRY=2, SOURCE_DELAY={delay_s}, {place}")
+        place = (
+            "MASTER_USE_GTID=slave_pos"
+            if by_gtid
+            else ("MASTER_USE_GTID=no, MASTER_LOG_FILE='binlog.000001', MASTER_LOG_POS=4")
+        )
+        return (
+            f"CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={source.port}, "
+            f"MASTER_USER='{REPLICATION_USER}', MASTER_PASSWORD='{REPLICATION_PASSWORD}', "
+            f"MASTER_CONNECT_RETRY=2, MASTER_DELAY={delay_s}, {place}"
+        )
+    place = (
+        "SOURCE_AUTO_POSITION=1"
+        if by_gtid
+        else ("SOURCE_AUTO_POSITION=0, SOURCE_LOG_FILE='binlog.000001', SOURCE_LOG_POS=4")
+    )
+    return (
+        f"CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT={source.port}, "
+        f"SOURCE_USER='{REPLICATION_USER}', SOURCE_PASSWORD='{REPLICATION_PASSWORD}', "
+        f"SOURCE_SSL=1, SOURCE_CONNECT_RETRY=2, SOURCE_DELAY={delay_s}, {place}"
+    )
 
 
 def template():
@@ -167,12 +192,25 @@ def template():
     made = HOME / "template"
     if not made.exists():
         if MARIADB:
-            run("mariadb-install-db", "--no-defaults", "--force", "--user=mysql", f"--datadir={made}",
-                "--auth-root-authentication-method=normal", "--skip-test-db",
-                "--innodb-log-file-size=16M")
+            run(
+                "mariadb-install-db",
+                "--no-defaults",
+                "--force",
+                "--user=mysql",
+                f"--datadir={made}",
+                "--auth-root-authentication-method=normal",
+                "--skip-test-db",
+                "--innodb-log-file-size=16M",
+            )
         else:
-            run(DAEMON, "--no-defaults", "--initialize-insecure", "--user=mysql", f"--datadir={made}",
-                timeout=300)
+            run(
+                DAEMON,
+                "--no-defaults",
+                "--initialize-insecure",
+                "--user=mysql",
+                f"--datadir={made}",
+                timeout=300,
+            )
             (made / "auto.cnf").unlink(missing_ok=True)
     return made
 

@@ -1,9 +1,10 @@
 """The lab's volume group, its logical volumes, and the destination's own filesystem."""
+
 from pathlib import Path
 
 from base import BACKUPS, DESTINATION_DISK, HOME, PV, VG, run
 
-VOLUME_SIZE = "1200m"               # mkfs.xfs wants 300 MiB at least; the pool leaves room for snapshots
+VOLUME_SIZE = "1200m"  # mkfs.xfs wants 300 MiB at least; the pool leaves room for snapshots
 VOLUMES = {"primary", "replica"}
 
 
@@ -18,7 +19,10 @@ def make_volume(name, filesystem):
     """A fresh volume with a fresh filesystem, mounted at its own mount point, which is returned."""
     run("lvcreate", "-qq", "-y", "-Wy", "-n", name, "-L", VOLUME_SIZE, VG)
     device = f"/dev/{VG}/{name}"
-    options = {"xfs": ("-q", "-f", "-K"), "ext4": ("-q", "-E", "lazy_itable_init=1,lazy_journal_init=1")}
+    options = {
+        "xfs": ("-q", "-f", "-K"),
+        "ext4": ("-q", "-E", "lazy_itable_init=1,lazy_journal_init=1"),
+    }
     run(f"mkfs.{filesystem}", *options[filesystem], device)
     mount_point = HOME / name
     mount_point.mkdir(parents=True, exist_ok=True)
@@ -50,7 +54,7 @@ def mounts_of_the_group():
     for table in Path("/proc").glob("[0-9]*/mountinfo"):
         try:
             lines = table.read_text().splitlines()
-        except OSError:             # the process ended meanwhile
+        except OSError:  # the process ended meanwhile
             continue
         for line in lines:
             left, _, right = line.partition(" - ")

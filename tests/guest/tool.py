@@ -1,8 +1,9 @@
 """holdstill as its operator uses it: a config file, an option file, a process, an exit code.
 
-Two binaries: the released one, and the one built with `wrong-designs`, which can be told to be wrong
-(HOLDSTILL_WRONG) or to hold still at a point of its run (HOLDSTILL_HOLD_AT).
+Two binaries: the released one, and the one built with `wrong-designs`, which can be told to be
+wrong (HOLDSTILL_WRONG) or to hold still at a point of its run (HOLDSTILL_HOLD_AT).
 """
+
 import json
 import os
 import re
@@ -19,9 +20,18 @@ CONFIGS = HOME / "config"
 
 USER, PASSWORD = "holdstill", "hold-secret"
 # The least that is needed, and nothing more: what is tested is what the README asks for.
-PRIVILEGES = (("RELOAD", "BINLOG MONITOR", "SLAVE MONITOR", "REPLICATION SLAVE ADMIN", "PROCESS",
-               "CONNECTION ADMIN") if MARIADB else
-              ("RELOAD", "REPLICATION CLIENT", "REPLICATION_SLAVE_ADMIN", "PROCESS", "CONNECTION_ADMIN"))
+PRIVILEGES = (
+    (
+        "RELOAD",
+        "BINLOG MONITOR",
+        "SLAVE MONITOR",
+        "REPLICATION SLAVE ADMIN",
+        "PROCESS",
+        "CONNECTION ADMIN",
+    )
+    if MARIADB
+    else ("RELOAD", "REPLICATION CLIENT", "REPLICATION_SLAVE_ADMIN", "PROCESS", "CONNECTION_ADMIN")
+)
 
 BACKUP_S_MAX = 180
 HOLD_S_MAX = 60
@@ -29,8 +39,10 @@ HOLD_S_MAX = 60
 
 def create_user(server, user=USER, without=()):
     granted = [name for name in PRIVILEGES if name not in without]
-    server.sql(f"CREATE USER {user}@localhost IDENTIFIED BY '{PASSWORD}'",
-               f"GRANT {', '.join(granted)} ON *.* TO {user}@localhost")
+    server.sql(
+        f"CREATE USER {user}@localhost IDENTIFIED BY '{PASSWORD}'",
+        f"GRANT {', '.join(granted)} ON *.* TO {user}@localhost",
+    )
 
 
 def config(server, user=USER, password=PASSWORD, raw="", **sections):
@@ -71,12 +83,20 @@ class Run:
         self.before = published()
         self.began = time.monotonic()
         self.process = subprocess.Popen(
-            [str(binary), *command.split(), "--config", str(config_path)], text=True, errors="replace",
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env=os.environ | {"LC_ALL": "C.UTF-8"} | environment, start_new_session=True)
+            [str(binary), *command.split(), "--config", str(config_path)],
+            text=True,
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=os.environ | {"LC_ALL": "C.UTF-8"} | environment,
+            start_new_session=True,
+        )
         self.out, self.err = [], []
-        self.readers = [threading.Thread(target=_gather, args=pair, daemon=True) for pair in
-                        ((self.process.stdout, self.out), (self.process.stderr, self.err))]
+        self.readers = [
+            threading.Thread(target=_gather, args=pair, daemon=True)
+            for pair in ((self.process.stdout, self.out), (self.process.stderr, self.err))
+        ]
         for reader in self.readers:
             reader.start()
 
@@ -88,7 +108,7 @@ class Run:
             raise Failed(f"holdstill did not end within {timeout} s: {self.words()}") from None
         self.seconds = time.monotonic() - self.began
         for reader in self.readers:
-            reader.join(2)          # a child that outlives a killed run may still hold the pipe
+            reader.join(2)  # a child that outlives a killed run may still hold the pipe
         return self
 
     def words(self):
@@ -117,7 +137,9 @@ class Run:
 
     def window(self):
         """waited, locked, released: milliseconds, as the run itself told them."""
-        found = re.findall(r"window: waited (\d+) ms, locked (\d+) ms, released (\d+) ms", "\n".join(self.out))
+        found = re.findall(
+            r"window: waited (\d+) ms, locked (\d+) ms, released (\d+) ms", "\n".join(self.out)
+        )
         expect(found, "the run did not end with its window")
         return dict(zip(("waited_ms", "locked_ms", "released_ms"), map(int, found[-1])))
 
@@ -133,8 +155,11 @@ def run_tool(command, config_path, binary=RELEASED, **environment):
 
 def published():
     """Names of the finished backups in the destination."""
-    return {path.name for path in BACKUPS.iterdir() if (path / "backup.json").exists()
-            and not path.name.startswith(".")}
+    return {
+        path.name
+        for path in BACKUPS.iterdir()
+        if (path / "backup.json").exists() and not path.name.startswith(".")
+    }
 
 
 def unpublished():
@@ -143,5 +168,8 @@ def unpublished():
 
 def ledgers():
     """What is left in the state directory beside the run lock, which stays."""
-    return {str(path.relative_to(STATE)) for path in STATE.rglob("*")
-            if path.is_file() and "lock" not in path.name}
+    return {
+        str(path.relative_to(STATE))
+        for path in STATE.rglob("*")
+        if path.is_file() and "lock" not in path.name
+    }

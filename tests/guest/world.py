@@ -1,8 +1,9 @@
 """The world that a case runs in: a primary and its replica, each on its own logical volume.
 
-A case names the world that it needs; the world is kept for the next case that needs the same one and
-built anew after a case that failed.
+A case names the world that it needs; the world is kept for the next case that needs the same one
+and built anew after a case that failed.
 """
+
 import time
 from dataclasses import dataclass
 
@@ -17,10 +18,11 @@ from server import MARIADB, REPLICATION_PASSWORD, REPLICATION_USER, Server
 @dataclass(frozen=True)
 class Kind:
     """Filesystems of the two volumes, and how the replica knows its place."""
+
     replica: str = "xfs"
     primary: str = "ext4"
     gtid: bool = True
-    delay_s: int = 0            # a delayed replica: the receiver is always ahead of the applier
+    delay_s: int = 0  # a delayed replica: the receiver is always ahead of the applier
 
 
 class World:
@@ -44,7 +46,11 @@ class World:
         self._populate()
         self.replica.make_replica_of(self.primary, kind.gtid, kind.delay_s)
         mark = leave_mark(self.primary)
-        until(60, lambda: has_table(self.replica) and has_mark(self.replica, mark), "the replica to follow")
+        until(
+            60,
+            lambda: has_table(self.replica) and has_mark(self.replica, mark),
+            "the replica to follow",
+        )
 
     def _server(self, name, number, filesystem):
         datadir = storage.make_volume(name, filesystem)
@@ -53,15 +59,17 @@ class World:
         return server
 
     def _populate(self):
+        user = f"{REPLICATION_USER}@'127.0.0.1'"
         encrypted = "" if MARIADB else "REQUIRE SSL"
         self.primary.sql(
-            f"CREATE USER {REPLICATION_USER}@'127.0.0.1' IDENTIFIED BY '{REPLICATION_PASSWORD}' {encrypted}",
-            f"GRANT REPLICATION SLAVE ON *.* TO {REPLICATION_USER}@'127.0.0.1'")
+            f"CREATE USER {user} IDENTIFIED BY '{REPLICATION_PASSWORD}' {encrypted}",
+            f"GRANT REPLICATION SLAVE ON *.* TO {user}",
+        )
         tool.create_user(self.primary)
         create_schema(self.primary)
 
     def tear_down(self):
-        thaw()                      # a server that hangs in the kernel cannot even be killed
+        thaw()  # a server that hangs in the kernel cannot even be killed
         for server in (self.replica, self.primary):
             if server:
                 server.stop()
@@ -69,10 +77,14 @@ class World:
 
     def fingerprint(self):
         """All that a run which touches nothing must leave as it was."""
-        return {"volumes": storage.volumes(), "nodes": storage.nodes(),
-                "destination": sorted(path.name for path in storage.BACKUPS.iterdir()),
-                "ledgers": tool.ledgers(), "replica applies": self.replica.applies(),
-                "applier starts and stops": self.replica.log().lower().count("sql thread")}
+        return {
+            "volumes": storage.volumes(),
+            "nodes": storage.nodes(),
+            "destination": sorted(path.name for path in storage.BACKUPS.iterdir()),
+            "ledgers": tool.ledgers(),
+            "replica applies": self.replica.applies(),
+            "applier starts and stops": self.replica.log().lower().count("sql thread"),
+        }
 
     def require_clean_slate(self):
         """Nothing of a run is left behind, and the servers do what they did before."""
@@ -87,17 +99,25 @@ class World:
         expect(not tool.ledgers(), f"ledgers left behind: {sorted(tool.ledgers())}")
         expect(not tool.unpublished(), f"partial backups left behind: {sorted(tool.unpublished())}")
         expect(self.replica.applies(), "the replica's SQL thread does not run")
-        mark = leave_mark(self.primary)     # writable, and the replica still follows
+        mark = leave_mark(self.primary)  # writable, and the replica still follows
         until(60, lambda: has_mark(self.replica, mark), "the replica to follow again")
 
     def sessions_of_ours(self):
-        return [row for server in (self.primary, self.replica)
-                for row in server.sql("SHOW PROCESSLIST") if row["User"].startswith(tool.USER)]
+        return [
+            row
+            for server in (self.primary, self.replica)
+            for row in server.sql("SHOW PROCESSLIST")
+            if row["User"].startswith(tool.USER)
+        ]
 
 
 def has_table(server):
-    return bool(server.sql("SELECT 1 FROM information_schema.tables "
-                           "WHERE table_schema = 'lab' AND table_name = 'mark'"))
+    return bool(
+        server.sql(
+            "SELECT 1 FROM information_schema.tables "
+            "WHERE table_schema = 'lab' AND table_name = 'mark'"
+        )
+    )
 
 
 def thaw():
