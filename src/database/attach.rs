@@ -43,9 +43,7 @@ fn header(record: &Record) -> String {
     match record.server.flavour {
         Flavour::MySql => {
             say("  - without the file auto.cnf, so that it gets a server_uuid of its own,");
-            say(
-                "  - with skip_replica_start (before 8.0.26: skip_slave_start), not read-only yet.",
-            );
+            say("  - with skip_replica_start (before 8.0.26: skip_slave_start).");
         }
         Flavour::MariaDb => say("  - with skip_slave_start."),
     }

@@ -281,7 +281,8 @@ fn parts(located: &[Located], mount: &Mount) -> Vec<Part> {
 /// A path relative to its filesystem's root; a bind mount shows only a part of the filesystem.
 fn inside(real: &Path, mount: &Mount) -> PathBuf {
     let root = mount.root.strip_prefix("/").unwrap_or(&mount.root);
-    root.join(real.strip_prefix(&mount.point).unwrap_or(real))
+    let below = real.strip_prefix(&mount.point).unwrap_or(real);
+    root.components().chain(below.components()).collect()
 }
 
 /// A temporary tablespace relative to the filesystem's root, if its directory is on the volume.
