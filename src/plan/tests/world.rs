@@ -116,15 +116,6 @@ impl World {
         assert!(found, "no answer has '{column}'");
     }
 
-    pub(super) fn set(&mut self, name: &str, value: &str) {
-        let (_, rows) = self
-            .sql
-            .iter_mut()
-            .find(|(question, _)| question.starts_with("SHOW GLOBAL VARIABLES"))
-            .expect("the variables are asked for");
-        rows.rows.push(vec![Some(name.into()), Some(value.into())]);
-    }
-
     pub(super) fn put(&mut self, path: &str, device: &str) {
         self.entries.extend([entry(path, device, Kind::Directory)]);
     }
