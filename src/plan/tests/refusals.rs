@@ -12,7 +12,7 @@ const MYSQL: &str = include_str!("../../../tests/facts/mysql-8.0.txt");
 fn check(facts: &str, change: impl FnOnce(&mut World), what: &str, hint: &str) {
     let mut world = World::new(facts);
     change(&mut world);
-    let refusal = world.plan().err().expect("it must be refused");
+    let refusal = world.plan().expect_err("it must be refused");
     assert_eq!(refusal.what, what);
     assert_eq!(refusal.hint.as_deref(), Some(hint));
 }
@@ -223,6 +223,12 @@ fn the_destination() {
         |world| directory(world).mode = 0o777,
         "the destination '/backup' can be written to by others (mode 0777)",
         "Run 'chmod go-w /backup'.",
+    );
+    check(
+        MARIADB,
+        |world| world.mounts[3].read_only = true,
+        "the destination '/backup' is on a filesystem mounted read-only ('/backup')",
+        "Run 'mount -o remount,rw /backup'.",
     );
     check(
         MARIADB,

@@ -3,6 +3,7 @@
 
 use super::world::{REDO, ROOT, SOURCE, World, mount};
 use crate::claim::Claim;
+use crate::database::dialect::LONG_STATEMENTS;
 use crate::host::Link;
 use crate::plan::{Plan, Verdict};
 
@@ -93,12 +94,16 @@ fn what_is_not_in_the_backup_is_told() {
             "\"lv_size\":\"1073741824\", \"origin\":\"mysql\"",
         );
         world.answer("Slave_SQL_Running", "No");
+        let rows = world.sql.get_mut(LONG_STATEMENTS).expect("it is asked");
+        rows.columns = ["ID", "USER", "TIME"].map(String::from).to_vec();
+        rows.rows.push(["8", "app", "61"].map(|word| Some(word.to_owned())).to_vec());
     });
     let expected = [
         "links: '/var/lib/mysql/old' leads to '/gone', which is not there",
         "binary log: '/logs' is on '/dev/sda1': not in the backup",
         "snapshots: 'data/mysql' already has the snapshot 'data/snap': it slows every write, and \
          ours will slow it further",
+        "statements: session 8 of 'app' has run one for 61 s: the lock may wait",
         "replication: the channel from db1.example:3306: its applier is stopped and stays stopped",
     ];
     assert_eq!(warnings(&plan), expected);
