@@ -32,6 +32,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Config, Vec<Complaint>> {
     let typed_well = complaints.is_empty();
     let mut check = Check { text, complaints, typed_well };
     let config = check.config(path, raw);
+    check.complaints.sort_by_key(|complaint| complaint.at);
     if check.complaints.is_empty() { Ok(config) } else { Err(check.complaints) }
 }
 
@@ -145,8 +146,8 @@ impl Check<'_> {
     }
 
     fn secret(&mut self, raw: &raw::Server) -> SecretIn {
-        let given = [&raw.option_file, &raw.password, &raw.credential];
-        if given.iter().filter(|one| one.is_some()).count() > 1 {
+        let given = [raw.option_file.is_some(), raw.password.is_some(), raw.credential.is_some()];
+        if given.iter().filter(|one| **one).count() > 1 {
             let what = "'option_file', 'password' and 'credential' exclude each other";
             self.complain("server.password", what, "Keep one of them.");
         }

@@ -5,8 +5,8 @@
 
 use std::ops::Range;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -49,8 +49,8 @@ pub(super) struct Top {
     pub(super) run_dir: Option<String>,
 }
 
-/// `[server]`. Without `Debug`: it holds the password until it is known that there is one.
-#[derive(Default, Deserialize)]
+/// `[server]`.
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Server {
     pub(super) socket: Option<String>,
@@ -60,9 +60,20 @@ pub(super) struct Server {
     pub(super) tls_ca: Option<String>,
     pub(super) user: Option<String>,
     pub(super) option_file: Option<String>,
-    pub(super) password: Option<String>,
+    pub(super) password: Option<Hidden>,
     pub(super) credential: Option<String>,
     pub(super) connect_ms_max: Option<Millis>,
+}
+
+/// A password that is there and was not looked at; not even a complaint about it shows it.
+#[derive(Debug)]
+pub(super) struct Hidden;
+
+impl<'de> Deserialize<'de> for Hidden {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let wrong = |_| serde::de::Error::custom("expected a text in quotes");
+        String::deserialize(from).map(|_| Self).map_err(wrong)
+    }
 }
 
 /// `server.tls`.
@@ -112,7 +123,7 @@ pub(super) struct Destination {
 }
 
 /// The whole file as typed.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Raw {
     pub(super) top: Top,
     pub(super) server: Server,

@@ -1,1 +1,269 @@
 //! The configuration: what is accepted, and every complaint.
+
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::host::{Act, Answer, Cmd, Entry, Exit, Fault, Host, Kind, Login, Look, Secret, Tls};
+
+const FULL: &str = include_str!("../../config/full.toml");
+const DESTINATION: &str = "[destination]\ndirectory = \"/backup\"\n";
+
+fn read(text: &str) -> Result<Config, Vec<Complaint>> {
+    parse(Path::new("/etc/holdstill/holdstill.toml"), text)
+}
+
+fn good(text: &str) -> Config {
+    read(text).unwrap_or_else(|complaints| panic!("{text}\n{complaints:#?}"))
+}
+
+/// The complaints with their hints, one a line.
+fn told(text: &str) -> String {
+    let complaints = read(text).expect_err("there is something to complain about");
+    let line = |one: &Complaint| format!("{one} | {}", one.hint.as_deref().unwrap_or("-"));
+    complaints.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn check(text: &str, expected: &str) {
+    assert_eq!(told(&format!("{text}\n{DESTINATION}")), expected);
+}
+
+#[test]
+fn the_shipped_files_are_right() {
+    let defaults = good(include_str!("../../config/minimal.toml"));
+    assert_eq!(defaults.destination.directory, PathBuf::from("/backup"));
+    for text in [
+        include_str!("../../config/scenarios/mariadb-replica.toml"),
+        include_str!("../../config/scenarios/mysql-replica.toml"),
+        include_str!("../../config/scenarios/tcp-tls.toml"),
+        include_str!("../../config/scenarios/explicit-freeze.toml"),
+    ] {
+        good(text);
+    }
+}
+
+/// The full file shows the defaults: only how the server is reached differs from them.
+#[test]
+fn the_full_file_shows_every_key_and_its_default() {
+    for (section, keys) in raw::KEYS {
+        for key in keys {
+            let shown = |line: &str| line.trim_start_matches('#').starts_with(&format!("{key} ="));
+            assert!(FULL.lines().any(shown), "{section}.{key} is not in full.toml");
+        }
+    }
+    let minimal = good(DESTINATION);
+    assert_eq!(Config { server: minimal.server.clone(), ..good(FULL) }, minimal);
+}
+
+#[test]
+fn unknown_keys_are_told_with_the_nearest_one() {
+    check(
+        "[server]\nsockt = \"/s\"\n[lock]\nhold_max = 5\n[snapshot]\nwait_ms_max = 1\n[zebra]",
+        "line 2, column 1: unknown key 'sockt' in [server] | Did you mean 'socket'?\n\
+         line 4, column 1: unknown key 'hold_max' in [lock] | Did you mean 'hold_ms_max'?\n\
+         line 6, column 1: unknown key 'wait_ms_max' in [snapshot] | 'wait_ms_max' belongs under \
+         [lock].\n\
+         line 7, column 2: unknown key 'zebra' | Known here are: state_dir, run_dir, server, lock, \
+         replica, snapshot, copy, destination.",
+    );
+}
+
+#[test]
+fn all_complaints_come_at_once() {
+    check(
+        "state_dir = \"var\"\n[lock]\nwait_ms_max = 0\nfreeze = \"maybe\"\n[copy]\nms_max = 0",
+        "line 1, column 1: state_dir: expected an absolute path without '..', found 'var' | Write \
+         the whole path, from '/'.\n\
+         line 4, column 10: unknown variant `maybe`, expected `auto` or `explicit` | -\n\
+         line 6, column 1: copy.ms_max: expected 1 to 604800000 milliseconds, found 0 | Every \
+         limit is a number of milliseconds above zero.",
+    );
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused() {
+    check(
+        "run_dir = \"/run/../x\"",
+        "line 1, column 1: run_dir: expected an absolute path without '..', found '/run/../x' | \
+         Write the whole path, from '/'.",
+    );
+}
+
+#[test]
+fn sizes() {
+    let size = |text: &str| good(&format!("[snapshot]\nsize = \"{text}\"\n{DESTINATION}"));
+    assert_eq!(size("20%").snapshot.size, Size::Percent(20));
+    assert_eq!(size("512MiB").snapshot.size, Size::Amount(Bytes(512 << 20)));
+    let (origin, extent) = (Bytes(10 << 30), Bytes(4 << 20));
+    assert_eq!(Size::Percent(20).of(origin, extent), Bytes(2 << 30));
+    assert_eq!(Size::Amount(Bytes(1)).of(origin, extent), extent);
+    assert_eq!(Size::Amount(Bytes((4 << 20) + 1)).of(origin, extent), Bytes(8 << 20));
+    for wrong in ["0%", "101%", "0"] {
+        check(
+            &format!("[snapshot]\nsize = \"{wrong}\""),
+            "line 2, column 1: snapshot.size: expected 1 to 100 percent, or an amount above zero \
+             | A COW store never needs more than the size of its origin.",
+        );
+    }
+    check(
+        "[snapshot]\nsize = \"much\"",
+        "line 2, column 8: expected a size like '20%' or '512MiB', found 'much' | -",
+    );
+}
+
+#[test]
+fn tcp_is_encrypted_unless_told_otherwise() {
+    let reach = |text: &str| good(&format!("[server]\n{text}\n{DESTINATION}")).server.reach;
+    let tcp = |tls| Some(Reach::Tcp { host: "db".into(), port: 3306, tls });
+    assert_eq!(reach("host = \"db\""), tcp(Tls::Encrypted));
+    assert_eq!(reach("host = \"db\"\ntls_ca = \"/ca\""), tcp(Tls::Verified("/ca".into())));
+    assert_eq!(reach("host = \"db\"\ntls = \"off\""), tcp(Tls::Off));
+    assert_eq!(reach("socket = \"/s\""), Some(Reach::Socket("/s".into())));
+    assert_eq!(reach(""), None);
+    check(
+        "[server]\nhost = \"10.0.0.5\"\ntls_ca = \"/ca\"",
+        "line 2, column 1: server.host: cannot verify the certificate of an address, '10.0.0.5' | \
+         Write the host name that the server's certificate is made out to.",
+    );
+    check(
+        "[server]\nhost = \"db\"\ntls = \"verified\"",
+        "line 3, column 1: server.tls: 'tls = \"verified\"' needs 'tls_ca' | Name the authority's \
+         certificate file with 'tls_ca'.",
+    );
+    check(
+        "[server]\nsocket = \"/s\"\nhost = \"db\"\nport = 1",
+        "line 3, column 1: 'socket' and 'host' exclude each other | Keep the socket if the server \
+         is on this machine.",
+    );
+    check(
+        "[server]\nport = 1",
+        "line 2, column 1: 'port' needs 'host' in [server] | Name the server's host, or leave the \
+         key out.",
+    );
+}
+
+#[test]
+fn there_is_one_place_for_a_password() {
+    check(
+        "[server]\npassword = \"x\"\ncredential = \"c\"",
+        "line 2, column 1: 'option_file', 'password' and 'credential' exclude each other | Keep \
+         one of them.",
+    );
+    check(
+        "[server]\ncredential = \"../x\"",
+        "line 2, column 1: server.credential: expected the name of a credential, found '../x' | \
+         It is the part before the colon in LoadCredential=NAME:PATH.",
+    );
+    check("[server]\npassword = 1234", "line 2, column 12: expected a text in quotes | -");
+    let config = good(&format!("[server]\npassword = \"topsecret\"\n{DESTINATION}"));
+    assert_eq!(config.server.secret, SecretIn::Config);
+    assert!(!format!("{config:?}").contains("topsecret"));
+}
+
+#[test]
+fn the_destination_is_asked_for() {
+    assert_eq!(
+        told(""),
+        "no 'directory' in [destination] | Write, for example: [destination] directory = \
+         \"/backup\"."
+    );
+    assert!(told("[lock\n").starts_with("line 1, column 6: "));
+}
+
+/// A host with these files, owned by root with one mode.
+struct Files {
+    files: Vec<(&'static str, &'static str)>,
+    mode: u32,
+}
+
+impl Host for Files {
+    fn look(&self, what: &Look) -> Result<Answer, Fault> {
+        let find = |path: &Path| self.files.iter().find(|(name, _)| Path::new(name) == path);
+        Ok(match what {
+            Look::File(path) => Answer::Text(find(path).map(|(_, text)| (*text).to_owned())),
+            Look::Path(path) => Answer::Entry(find(path).map(|_| Entry {
+                real: path.clone(),
+                kind: Kind::File,
+                device: "8:1".into(),
+                uid: 0,
+                mode: self.mode,
+            })),
+            Look::Machine => Answer::Machine(crate::host::Machine {
+                host: "h".into(),
+                boot: "b".into(),
+                kernel: "k".into(),
+                freezes_nest: None,
+                pid: 1,
+                uid: 0,
+                unix_seconds: 0,
+                random: 0,
+            }),
+            other => panic!("the configuration did '{other}'"),
+        })
+    }
+
+    fn act(&mut self, what: &Act) -> Result<Answer, Fault> {
+        panic!("the configuration acted: '{what}'")
+    }
+
+    fn stream(&mut self, cmd: &Cmd, _: &mut dyn FnMut(&str)) -> Result<Exit, Fault> {
+        panic!("the configuration ran '{cmd}'")
+    }
+}
+
+const OPTIONS: &str = "[mysqld]\nuser=mysql\n[client]\nuser = \"me\"\npassword = 'x'\n";
+
+fn logged_in(mode: u32, server: &str, credentials: Option<&str>) -> Result<Login, Complaint> {
+    let files = vec![("/o.cnf", OPTIONS), ("/creds/c", OPTIONS)];
+    let config = good(&format!("[server]\n{server}\n{DESTINATION}"));
+    login(&Files { files, mode }, &config, credentials.map(PathBuf::from))
+}
+
+#[test]
+fn a_login_knows_where_the_password_is() {
+    let login = logged_in(0o600, "option_file = \"/o.cnf\"", None).expect("it is closed");
+    assert_eq!(login.user.as_deref(), Some("me"));
+    assert_eq!(login.secret, Secret::OptionFile("/o.cnf".into()));
+    assert_eq!(login.reach, Reach::Socket(SOCKET.into()));
+    let login = logged_in(0o400, "user = \"you\"\ncredential = \"c\"", Some("/creds"));
+    let login = login.expect("it is closed");
+    assert_eq!(login.user.as_deref(), Some("you"));
+    assert_eq!(login.secret, Secret::OptionFile("/creds/c".into()));
+}
+
+#[test]
+fn a_login_is_refused_with_a_hint() {
+    let told = |mode, server: &str| {
+        let complaint = logged_in(mode, server, None).expect_err("it is refused");
+        format!("{complaint} | {}", complaint.hint.clone().unwrap_or_default())
+    };
+    assert_eq!(
+        told(0o644, "option_file = \"/o.cnf\""),
+        "the option file '/o.cnf' holds a password and is open to others (mode 0644) | Run 'chmod \
+         0600 /o.cnf'."
+    );
+    assert_eq!(
+        told(0o600, "option_file = \"/none.cnf\""),
+        "the option file '/none.cnf' is not a file | Make '/none.cnf' with mode 0600, or name \
+         another file."
+    );
+    assert_eq!(
+        told(0o600, "credential = \"c\""),
+        "cannot find the credential 'c': no CREDENTIALS_DIRECTORY is set | Run holdstill as a \
+         systemd service with LoadCredential=."
+    );
+}
+
+#[test]
+fn a_configuration_with_a_password_is_closed_to_others() {
+    const TEXT: &str = "[server]\npassword = \"x\"\n[destination]\ndirectory = \"/backup\"\n";
+    let open = Files { files: vec![("/c.toml", TEXT)], mode: 0o640 };
+    let complaints = load(&open, Path::new("/c.toml")).expect_err("it is open");
+    assert_eq!(
+        complaints[0].to_string(),
+        "the configuration '/c.toml' holds a password and is open to others (mode 0640)"
+    );
+    let closed = Files { mode: 0o600, ..open };
+    assert!(load(&closed, Path::new("/c.toml")).is_ok());
+    let complaints = load(&closed, Path::new("/d.toml")).expect_err("it is not there");
+    assert_eq!(complaints[0].to_string(), "cannot read '/d.toml': there is no such file");
+}

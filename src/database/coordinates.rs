@@ -110,7 +110,7 @@ fn channel(server: &Server, status: &Rows, row: usize) -> Result<Channel, String
         file: text("Relay_Source_Log_File", "Relay_Master_Log_File")?,
         position: number("Exec_Source_Log_Pos", "Exec_Master_Log_Pos")?,
         gtid: by_gtid(server, status, row),
-        errno: number("Last_SQL_Errno", "Last_SQL_Errno")?,
+        errno: number("Last_SQL_Errno", "Last_Errno")?,
         received: Received {
             file: text("Source_Log_File", "Master_Log_File")?,
             position: number("Read_Source_Log_Pos", "Read_Master_Log_Pos")?,

@@ -30,6 +30,13 @@ impl LockKind {
     }
 }
 
+/// Asks for statements that have run for long: the lock waits for some of them, and while it does
+/// others wait for it. Appliers and the event scheduler are not statements of anyone's.
+pub const LONG_STATEMENTS: &str = "SELECT ID, USER, TIME FROM information_schema.PROCESSLIST \
+                                   WHERE COMMAND IN ('Query', 'Execute') AND TIME >= 5 \
+                                   AND USER NOT IN ('system user', 'event_scheduler') \
+                                   AND ID <> CONNECTION_ID()";
+
 /// How long a statement that only sets something may take.
 const SET_MS_MAX: Millis = Millis(5_000);
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::host::Rows;
 
 /// The variables, alphabetically.
-const NAMES: [&str; 22] = [
+const NAMES: [&str; 20] = [
     "aria_log_dir_path",
     "datadir",
     "gtid_mode",
@@ -15,12 +15,10 @@ const NAMES: [&str; 22] = [
     "innodb_doublewrite_dir",
     "innodb_log_group_home_dir",
     "innodb_temp_data_file_path",
-    "innodb_temp_tablespaces_dir",
     "innodb_tmpdir",
     "innodb_undo_directory",
     "log_bin",
     "log_bin_basename",
-    "port",
     "relay_log_basename",
     "replica_parallel_workers",
     "replica_preserve_commit_order",

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::make::pass;
+use super::source::mount_of;
 use super::{Note, Refusal, source};
 use crate::config::Config;
 use crate::host::{Ask, Entry, Host, Kind};
@@ -27,6 +28,7 @@ pub(super) fn check(
         let what = format!("the destination '{shown}' is on the filesystem it backs up ('{at}')");
         return Err(Refusal::new(what, "Name a directory on another disk or machine."));
     }
+    writable(host, path, &entry)?;
     let mut wanted = Bytes(0);
     for part in &source.parts {
         wanted.0 = wanted.0.saturating_add(host.usage(&part.real)?.0);
@@ -65,4 +67,14 @@ fn directory(host: &dyn Host, path: &Path) -> Result<Entry, Refusal> {
         return Err(Refusal::new(what, format!("Run 'chmod go-w {shown}'.")));
     }
     Ok(entry)
+}
+
+fn writable(host: &dyn Host, path: &Path, entry: &Entry) -> Result<(), Refusal> {
+    let mounts = host.mounts()?;
+    let Some(mount) = mount_of(entry, &mounts).filter(|mount| mount.read_only) else {
+        return Ok(());
+    };
+    let (shown, at) = (path.display(), mount.point.display());
+    let what = format!("the destination '{shown}' is on a filesystem mounted read-only ('{at}')");
+    Err(Refusal::new(what, format!("Run 'mount -o remount,rw {at}'.")))
 }

@@ -14,6 +14,7 @@ pub fn plan(host: &dyn Host, config: &Config, login: &Login) -> Result<Plan, Ref
     let (programs, versions) = tools::find(host, &mut notes)?;
     let met = server::meet(host, login, &mut notes)?;
     let source = source::find(host, &met, &programs, &mut notes)?;
+    server::long_statements(host, &mut notes);
     let replica = replication::look(host, config, login, &met, &mut notes)?;
     let cow = space::cow_store(host, config, &programs, &source, &mut notes)?;
     freeze::check(host, config, &machine, &source, &mut notes)?;

@@ -25,6 +25,7 @@ pub use refusal::Refusal;
 
 use crate::claim::Claim;
 use crate::database::Server;
+use crate::database::coordinates::Channel;
 use crate::host::{Act, Cmd, Guard, Login, Machine, MountOrder, Sql};
 use crate::units::{Bytes, Millis};
 
@@ -160,6 +161,14 @@ impl Plan {
             _ => Vec::new(),
         };
         self.claims.iter().flat_map(of).collect()
+    }
+
+    /// Whether the run stops this channel's applier, and therefore starts it again.
+    pub fn restarts_channel(&self, channel: &Channel) -> bool {
+        self.claims.iter().any(|claim| match claim {
+            Claim::Replication { start, .. } => start.iter().any(|one| one.channel == channel.name),
+            _ => false,
+        })
     }
 
     /// The command that removes the snapshot.

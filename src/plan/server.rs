@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::make::{pass, warn};
 use super::{Note, Refusal};
-use crate::database::dialect::LockKind;
+use crate::database::dialect::{self, LockKind};
 use crate::database::grants::{self, Granted, Need};
 use crate::database::settings::{self, Settings};
 use crate::database::{INTRODUCTION, Server, places};
@@ -118,6 +118,23 @@ pub(super) fn allowed(
         return Ok(());
     }
     Err(Refusal::new(what, format!("Run: {};", grants::statement(&missing, account))))
+}
+
+/// Tells which statements have run for long: the lock may have to wait for them, and stall others
+/// meanwhile. Only a warning: they may be over by the time it is asked for, and the wait is limited.
+pub(super) fn long_statements(host: &dyn Host, notes: &mut Vec<Note>) {
+    let Ok(rows) = ask(host, dialect::LONG_STATEMENTS) else {
+        return warn(notes, "statements", "cannot see which statements have run for long");
+    };
+    for row in 0..rows.rows.len() {
+        let word = |column| rows.get(row, column).unwrap_or("?");
+        let (id, user, time) = (word("ID"), word("USER"), word("TIME"));
+        let found = format!("session {id} of '{user}' has run one for {time} s: the lock may wait");
+        warn(notes, "statements", found);
+    }
+    if rows.rows.is_empty() {
+        pass(notes, "statements", "none has run for long");
+    }
 }
 
 /// A node of a Galera cluster would need to be desynced before it may stand still.

@@ -150,7 +150,7 @@ fn is_table(path: &Path) -> bool {
 
 /// The mount that a path is in: of those on its device with the longest mount point above it, the
 /// last. A filesystem that gives its files other device numbers is found by the path alone.
-fn mount_of<'a>(entry: &Entry, mounts: &'a [Mount]) -> Option<&'a Mount> {
+pub(super) fn mount_of<'a>(entry: &Entry, mounts: &'a [Mount]) -> Option<&'a Mount> {
     let above = || mounts.iter().filter(|mount| entry.real.starts_with(&mount.point));
     let depth = |mount: &&Mount| mount.point.components().count();
     let same = above().filter(|mount| mount.device == entry.device).max_by_key(depth);
@@ -281,7 +281,8 @@ fn parts(located: &[Located], mount: &Mount) -> Vec<Part> {
 /// A path relative to its filesystem's root; a bind mount shows only a part of the filesystem.
 fn inside(real: &Path, mount: &Mount) -> PathBuf {
     let root = mount.root.strip_prefix("/").unwrap_or(&mount.root);
-    root.join(real.strip_prefix(&mount.point).unwrap_or(real))
+    let below = real.strip_prefix(&mount.point).unwrap_or(real);
+    root.components().chain(below.components()).collect()
 }
 
 /// A temporary tablespace relative to the filesystem's root, if its directory is on the volume.

@@ -66,9 +66,18 @@ pub(super) fn stop_appliers(run: &mut Run<'_>) -> Result<(), Fault> {
 pub(super) fn channels(run: &Run<'_>) -> Result<Vec<Channel>, Fault> {
     let Some(rows) = status(run)? else { return Ok(Vec::new()) };
     let channels = coordinates::channels(&run.plan.server, &rows).map_err(Fault::unsure)?;
-    match channels.iter().find(|channel| channel.applying) {
+    if let Some(busy) = channels.iter().find(|channel| channel.applying) {
+        return Err(Fault::refused(format!("channel '{}' still applies", busy.name)));
+    }
+    // MySQL's STOP REPLICA succeeds even if the applier failed before it stopped, and then the
+    // position may lag behind what was applied ("Replication and Transaction Inconsistencies").
+    match channels.iter().find(|channel| channel.errno != 0 && run.plan.restarts_channel(channel)) {
         None => Ok(channels),
-        Some(busy) => Err(Fault::refused(format!("channel '{}' still applies", busy.name))),
+        Some(Channel { name, errno, .. }) => {
+            let why =
+                format!("the applier of channel '{name}' failed as it stopped: error {errno}");
+            Err(Fault::refused(why))
+        }
     }
 }
 

@@ -1,1 +1,6 @@
-//! Plans from captured facts, and every refusal.
+//! Plans from captured facts, and every refusal with its hint.
+
+mod golden;
+mod refusals;
+mod shapes;
+mod world;

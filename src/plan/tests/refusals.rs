@@ -1,0 +1,273 @@
+//! Every refusal: what it says, and the hint that helps. Nothing is touched before any of them,
+//! since the host of these tests cannot act.
+
+use super::world::{REDO, ROOT, SOURCE, World, mount, said};
+use crate::host::{Entry, Kind, Link};
+use crate::units::Bytes;
+
+const MARIADB: &str = include_str!("../../../tests/facts/mariadb-10.11.txt");
+const MYSQL: &str = include_str!("../../../tests/facts/mysql-8.0.txt");
+
+/// Changes a sound machine and expects this refusal and this hint.
+fn check(facts: &str, change: impl FnOnce(&mut World), what: &str, hint: &str) {
+    let mut world = World::new(facts);
+    change(&mut world);
+    let refusal = world.plan().expect_err("it must be refused");
+    assert_eq!(refusal.what, what);
+    assert_eq!(refusal.hint.as_deref(), Some(hint));
+}
+
+fn directory(world: &mut World) -> &mut Entry {
+    world.entries.get_mut(std::path::Path::new("/backup")).expect("the destination is there")
+}
+
+#[test]
+fn who_and_with_what() {
+    check(
+        MARIADB,
+        |world| world.machine.uid = 1000,
+        "cannot take snapshots as user 1000: expected root",
+        "Run it as root, for example with 'sudo'.",
+    );
+    check(
+        MARIADB,
+        |world| world.missing_program = "rsync",
+        "cannot find the program 'rsync'",
+        "Run 'apt install rsync' or 'dnf install rsync'.",
+    );
+    check(
+        MARIADB,
+        |world| world.missing_program = "lvcreate",
+        "cannot find the program 'lvcreate'",
+        "Run 'apt install lvm2' or 'dnf install lvm2'.",
+    );
+}
+
+#[test]
+fn the_server() {
+    check(
+        MARIADB,
+        |world| world.greeting = Err(said(1045, "access denied for 'backup'@'localhost'")),
+        "cannot connect to backup@/run/mysqld/mysqld.sock: access denied for 'backup'@'localhost'",
+        "Check user and password in '/etc/holdstill/client.cnf': 'mariadb \
+         --defaults-file=/etc/holdstill/client.cnf' or 'mysql \
+         --defaults-file=/etc/holdstill/client.cnf' must get in.",
+    );
+    check(
+        MARIADB,
+        |world| drop(world.entries.remove(std::path::Path::new("/run/mysqld/mysqld.sock"))),
+        "cannot reach the server: no socket at '/run/mysqld/mysqld.sock'",
+        "Start the server, or name its socket with 'socket' in [server].",
+    );
+    check(
+        MARIADB,
+        |world| world.answer("version", "10.3.39-MariaDB"),
+        "cannot back up this server: expected MariaDB 10.4 or later, found MariaDB \
+         10.3.39-MariaDB",
+        "Supported are MariaDB 10.4 and later, and MySQL 8.0, 8.4 and 9.",
+    );
+    check(
+        MARIADB,
+        |world| world.answer("wsrep_on", "ON"),
+        "cannot back up a node of a Galera cluster yet (wsrep_on is ON)",
+        "Back up an asynchronous replica of the cluster instead.",
+    );
+}
+
+#[test]
+fn privileges_name_the_exact_grant() {
+    let none = "GRANT USAGE ON *.* TO `backup`@`localhost`";
+    check(
+        MARIADB,
+        |world| world.answer("Grants for backup@localhost", none),
+        "the account 'backup@localhost' lacks RELOAD (the lock), BINLOG MONITOR (the server's own \
+         position), SLAVE MONITOR (the state of replication), PROCESS (the places of the \
+         tablespaces)",
+        "Run: GRANT RELOAD, BINLOG MONITOR, SLAVE MONITOR, PROCESS ON *.* TO \
+         'backup'@'localhost';",
+    );
+    let some = "GRANT RELOAD, PROCESS, REPLICATION CLIENT ON *.* TO `backup`@`localhost`";
+    check(
+        MYSQL,
+        |world| world.answer("Grants for backup@localhost", some),
+        "the account 'backup@localhost' lacks REPLICATION_SLAVE_ADMIN (stopping and starting the \
+         applier)",
+        "Run: GRANT REPLICATION_SLAVE_ADMIN ON *.* TO 'backup'@'localhost';",
+    );
+}
+
+#[test]
+fn the_volume() {
+    check(
+        MARIADB,
+        |world| {
+            world.mounts.remove(2);
+            world.put("/var/lib/mysql", ROOT);
+        },
+        "cannot take a snapshot of '/var/lib/mysql': it is on '/dev/sda1' (ext4 mounted at '/'), \
+         which is not an LVM volume",
+        "Move the data directory to a logical volume; see 'lsblk' and 'lvs'.",
+    );
+    let redo = |world: &mut World| {
+        world.mounts.push(mount("/redo", "xfs", "/dev/mapper/data-redo", REDO));
+        world.put("/redo", REDO);
+    };
+    check(
+        MARIADB,
+        |world| {
+            redo(world);
+            world.answer("innodb_log_group_home_dir", "/redo");
+        },
+        "cannot take one snapshot of two volumes: datadir ('/var/lib/mysql') is on 'data/mysql', \
+         innodb_log_group_home_dir ('/redo') is on 'data/redo'",
+        "Move all of the server's data to one logical volume.",
+    );
+    check(
+        MARIADB,
+        |world| {
+            redo(world);
+            let (at, to) = ("/var/lib/mysql/db1".into(), "/redo".into());
+            world.links.push(Link { at, to });
+        },
+        "cannot take one snapshot of two volumes: datadir ('/var/lib/mysql') is on 'data/mysql', \
+         link '/var/lib/mysql/db1' ('/redo') is on 'data/redo'",
+        "Move all of the server's data to one logical volume.",
+    );
+}
+
+#[test]
+fn volumes_that_a_thick_snapshot_does_not_fit() {
+    check(
+        MARIADB,
+        |world| world.lvs = world.lvs.replacen("\"pool_lv\":\"\"", "\"pool_lv\":\"pool\"", 1),
+        "cannot take a thick snapshot of 'data/mysql': it is a thin volume of the pool 'pool'",
+        "Thin snapshots are not supported yet; use a thick volume for now.",
+    );
+    check(
+        MARIADB,
+        |world| world.lvs = world.lvs.replacen("\"origin\":\"\"", "\"origin\":\"real\"", 1),
+        "cannot take a thick snapshot of 'data/mysql': it is itself a snapshot of 'real'",
+        "Run the server on an ordinary volume, not on a snapshot.",
+    );
+    check(
+        MARIADB,
+        |world| world.mounts[2].kind = "btrfs".into(),
+        "cannot take a thick snapshot of 'data/mysql': its filesystem is 'btrfs'",
+        "Supported are xfs, ext4 and ext3.",
+    );
+    check(
+        MARIADB,
+        |world| world.vgs = world.vgs.replace("5368709120", "1073741824"),
+        "too little space in the volume group 'data': the snapshot needs 2 GiB (2147483648 \
+         bytes), 1 GiB (1073741824 bytes) are free",
+        "Add a disk with 'vgextend data DEVICE', or make 'size' under [snapshot] smaller.",
+    );
+}
+
+#[test]
+fn the_freeze() {
+    let explicit = |world: &mut World| world.config.push_str("[lock]\nfreeze = \"explicit\"\n");
+    check(
+        MARIADB,
+        |world| {
+            explicit(world);
+            world.machine.kernel = "6.1.0-44".into();
+            world.machine.freezes_nest = Some(false);
+        },
+        "cannot freeze '/var/lib/mysql' explicitly on kernel 6.1.0-44: freezes do not nest there, \
+         and suspending the volume fails with 'Device or resource busy' (EBUSY)",
+        "Write 'freeze = \"auto\"' under [lock]: device-mapper freezes by itself.",
+    );
+    check(
+        MARIADB,
+        |world| {
+            explicit(world);
+            world.put("/etc/lvm", SOURCE);
+        },
+        "cannot freeze '/var/lib/mysql' explicitly: '/etc/lvm' is on it and is written to \
+         meanwhile",
+        "Write 'freeze = \"auto\"' under [lock], or move one of them.",
+    );
+    check(
+        MARIADB,
+        |world| world.put("/var/lib/holdstill", SOURCE),
+        "the ledger's directory '/var/lib/holdstill' is on the filesystem that is backed up \
+         ('/var/lib/mysql')",
+        "Name a directory on another filesystem with 'state_dir': a ledger must stay writable \
+         while that one stands still.",
+    );
+}
+
+#[test]
+fn the_destination() {
+    check(
+        MARIADB,
+        |world| drop(world.entries.remove(std::path::Path::new("/backup"))),
+        "the destination '/backup' is not there",
+        "Run 'mkdir --mode 0700 /backup', or mount what belongs there.",
+    );
+    check(
+        MARIADB,
+        |world| directory(world).kind = Kind::File,
+        "the destination '/backup' is not a directory",
+        "Name a directory under [destination].",
+    );
+    check(
+        MARIADB,
+        |world| directory(world).device = SOURCE.into(),
+        "the destination '/backup' is on the filesystem it backs up ('/var/lib/mysql')",
+        "Name a directory on another disk or machine.",
+    );
+    check(
+        MARIADB,
+        |world| directory(world).mode = 0o777,
+        "the destination '/backup' can be written to by others (mode 0777)",
+        "Run 'chmod go-w /backup'.",
+    );
+    check(
+        MARIADB,
+        |world| world.mounts[3].read_only = true,
+        "the destination '/backup' is on a filesystem mounted read-only ('/backup')",
+        "Run 'mount -o remount,rw /backup'.",
+    );
+    check(
+        MARIADB,
+        |world| world.free = Bytes(3 << 30),
+        "too little space at the destination '/backup': the backup needs 3.1 GiB (3382286742 \
+         bytes, 5 % of margin in it), 3 GiB (3221225472 bytes) are free",
+        "Remove old backups ('holdstill list' shows them), or name another directory.",
+    );
+}
+
+#[test]
+fn replication() {
+    check(
+        MARIADB,
+        |world| world.answer("Slave_open_temp_tables", "2"),
+        "the applier holds 2 temporary tables open, which no backup contains",
+        "Try again later, or set binlog_format=ROW on the source, which needs none.",
+    );
+    check(
+        MYSQL,
+        |world| {
+            world.answer("replica_preserve_commit_order", "OFF");
+            world.answer("slave_preserve_commit_order", "OFF");
+        },
+        "the channel applies in parallel without GTID and out of order: its position may have \
+         gaps",
+        "Set replica_preserve_commit_order=ON, or SOURCE_AUTO_POSITION=1.",
+    );
+    check(
+        MYSQL,
+        |world| world.answer("Replica_SQL_Running", "No"),
+        "the channel applies in parallel without GTID and is stopped: its position may lag behind",
+        "Start it with START REPLICA so that it can be stopped cleanly, or set \
+         SOURCE_AUTO_POSITION=1.",
+    );
+    check(
+        MYSQL,
+        |world| world.answer("Channel_Name", "group_replication_applier"),
+        "cannot back up a member of a replication group yet",
+        "Back up an asynchronous replica of the group instead.",
+    );
+}
