@@ -85,13 +85,17 @@ pub fn backup(host: &mut dyn Host, plan: &Plan, tell: &mut dyn FnMut(Event)) -> 
     let interrupted = host.signal().unwrap_or(None);
     tell(Event::Phase("settle"));
     let left = held.settle(host);
-    let stands = phase == publish::PHASE && publish::stands(host, plan);
-    let (result, doubt) = match attempted {
-        Ok(published) => (Ok(published), None),
-        Err(fault) if stands => (Ok(publish::found(plan)), Some(fault)),
-        Err(fault) => {
+    let stands = if phase == publish::PHASE { publish::stands(host, plan) } else { Ok(false) };
+    let failed = |fault| Err(Failure { phase, fault, signal: interrupted });
+    let (result, doubt) = match (attempted, stands) {
+        (Ok(published), _) => (Ok(published), None),
+        (Err(fault), Ok(true)) => (Ok(publish::found(plan)), Some(fault)),
+        (Err(fault), Ok(false)) => {
             let late = Some(fault.clone()).filter(Fault::is_overdue);
-            (Err(Failure { phase, fault, signal: interrupted }), late)
+            (failed(fault), late)
+        }
+        (Err(fault), Err(blind)) => {
+            (failed(fault), Some(blind.during("cannot tell whether the backup is published")))
         }
     };
     let kept = close_ledger(host, plan, &left, doubt);
