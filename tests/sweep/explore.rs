@@ -78,7 +78,8 @@ impl Sweep {
     /// Sweeps all that begins with a script in the backup, with `spare` more faults to spend.
     pub(crate) fn backups(&mut self, script: &Script, spare: usize) {
         let ran = self.backup(script);
-        if !self.judge(&[script.clone()], &self.scenario.sim.clone(), &ran) {
+        let start = self.scenario.sim.clone();
+        if !self.judge(std::slice::from_ref(script), &start, &ran) {
             return;
         }
         self.recoveries(&mut vec![script.clone()], &ran.sim, spare);
@@ -201,12 +202,8 @@ fn blows(call: &Call, work: Work, delays: Delays, calls_left: usize) -> Vec<Blow
         blows.extend((1..=later).map(|n| Blow::Overdue(Late::Calls(n))));
     }
     if work == Work::Backup {
-        let events = [
-            (call.signal, Event::Signal),
-            (call.overflow, Event::Overflow),
-            (call.session_lost, Event::SessionLost),
-        ];
-        blows.extend(events.into_iter().filter(|(can, _)| *can).map(|(_, e)| Blow::Event(e)));
+        let events = Event::UNASKED.into_iter().zip(call.possible);
+        blows.extend(events.filter(|(_, can)| *can).map(|(event, _)| Blow::Event(event)));
     }
     blows
 }

@@ -50,7 +50,6 @@ fn work(faults: usize, delays: Delays, next: &AtomicUsize, sums: &Mutex<(u64, Ve
 }
 
 /// Nothing is caught, and the sweep was not empty.
-#[allow(clippy::print_stdout)]
 fn assert_sound(faults: usize, delays: Delays, runs_min: u64) {
     let start = Instant::now();
     let (runs, caught) = sweep(faults, delays);
@@ -73,4 +72,11 @@ fn one_fault_anywhere_at_any_delay() {
 #[test]
 fn two_faults_anywhere() {
     assert_sound(2, Delays::Extremes, 100_000);
+}
+
+#[test]
+fn three_faults_anywhere_where_asked_for() {
+    if std::env::var("HOLDSTILL_SWEEP").is_ok_and(|faults| faults == "3") {
+        assert_sound(3, Delays::Extremes, 100_000);
+    }
 }

@@ -142,7 +142,9 @@ impl Server {
     pub(super) fn connect(&mut self, session: Session) -> u64 {
         self.close(session);
         self.last_connection += 1;
-        self.last_resorts = (false, false);
+        if session == Session::Lock {
+            self.last_resorts = (false, false);
+        }
         *self.seat(session) = Some(Line { number: self.last_connection, busy: false });
         self.last_connection
     }
@@ -217,7 +219,10 @@ impl Server {
     fn obey(&mut self, number: u64, text: &str) -> Result<(), Fault> {
         match text {
             _ if is_lock(text) => self.lock(number),
-            "UNLOCK TABLES" | "BACKUP STAGE END" => self.unlock(number),
+            "UNLOCK TABLES" | "BACKUP STAGE END" => {
+                self.unlock(number);
+                Ok(())
+            }
             "BACKUP STAGE START" | "BACKUP STAGE FLUSH" | "BACKUP STAGE BLOCK_DDL" => Ok(()),
             _ if text.starts_with("SET ") => Ok(()),
             _ => replication::execute(&mut self.channels, text),
@@ -235,9 +240,8 @@ impl Server {
     }
 
     /// Nothing but the holder's own word releases it.
-    fn unlock(&mut self, number: u64) -> Result<(), Fault> {
+    fn unlock(&mut self, number: u64) {
         self.lock = self.lock.filter(|holder| *holder != number || self.stuck);
-        Ok(())
     }
 
     /// Answers a SELECT or SHOW; nothing if the statement is not simulated.
