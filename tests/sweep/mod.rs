@@ -2,6 +2,7 @@
 
 mod check;
 mod explore;
+mod mutants;
 mod process;
 
 use std::sync::Mutex;
