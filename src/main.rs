@@ -1,1 +1,3 @@
+//! The program; not written yet.
+
 fn main() {}

@@ -16,10 +16,10 @@ fn expected(design: Wrong) -> Option<(usize, Rule)> {
         Wrong::UndoByName => (0, Rule::Foreign),
         Wrong::EarlierUndosSkipped => (0, Rule::Told),
         Wrong::PublishBeforeCopy => (0, Rule::Complete),
-        Wrong::FailedActNotUndone => (1, Rule::Told),
-        Wrong::SettleStopsAtTheFirstError => (1, Rule::Told),
-        Wrong::CommitErrorTakenAsNo => (1, Rule::Told),
-        Wrong::OverdueForgotten => (1, Rule::Told),
+        Wrong::FailedActNotUndone
+        | Wrong::SettleStopsAtTheFirstError
+        | Wrong::CommitErrorTakenAsNo
+        | Wrong::OverdueForgotten => (1, Rule::Told),
         Wrong::ThawNotABarrier => (1, Rule::Writable),
         Wrong::UnlockWithoutLastResort => (1, Rule::LetGo),
         Wrong::NoLock | Wrong::LockDroppedBeforeSuspend => (0, Rule::Lock),
