@@ -39,6 +39,10 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         good("mysql-alone", worlds::mysql_alone(), plans::mysql_alone()),
         Scenario {
             succeeds: false,
+            ..good("freezes-do-not-nest", worlds::linux_6_1(), plans::explicit_freeze())
+        },
+        Scenario {
+            succeeds: false,
             ..good("name-taken-by-others", worlds::name_taken(), plans::mariadb_replica())
         },
     ]
