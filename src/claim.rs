@@ -178,12 +178,16 @@ fn remove_snapshot(
     name: &lvm::Name,
     tag: &str,
 ) -> Result<(), Fault> {
+    let by_name = wrong::design(Wrong::UndoByName);
+    let mut remove = remove.clone();
+    if by_name {
+        remove.args.retain(|arg| arg != "--select" && !arg.starts_with("lv_tags="));
+    }
     let mut last = Ok(());
     for _ in 0..REMOVE_TRIES_MAX {
         let volumes = lvm::volumes(&host.output(report)?).map_err(Fault::unsure)?;
-        let by_name = wrong::design(Wrong::UndoByName);
         if !volumes.iter().any(|lv| lv.is(name) && (by_name || lv.has_tag(tag))) {
-            return last_fault_if_overdue(last);
+            return Ok(());
         }
         last = host.act(&Act::Run(remove.clone())).map(drop);
         if last.as_ref().is_err_and(Fault::is_overdue) {
@@ -191,14 +195,6 @@ fn remove_snapshot(
         }
     }
     last.and_then(|()| Err(Fault::unsure(format!("'{name}' is still there after its removal"))))
-}
-
-/// The volume is gone; only a removal that may still be running is worth telling.
-fn last_fault_if_overdue(last: Result<(), Fault>) -> Result<(), Fault> {
-    match last {
-        Err(fault) if fault.is_overdue() => Err(fault),
-        _ => Ok(()),
-    }
 }
 
 /// Unmounts our device from the mount point, and removes the point; a foreign mount is left alone.

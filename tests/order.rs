@@ -1,1 +1,98 @@
-//! To come.
+//! The order of acts, exactly: of a run in which nothing goes wrong, of what the audit promises,
+//! and of the ways out. `HOLDSTILL_BLESS=1` writes the files anew; the difference is for review.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use holdstill::host::faulty::{Blow, Faulty};
+use holdstill::host::sim::{Event, Sim};
+use holdstill::plan::Plan;
+use holdstill::recover;
+use holdstill::run::{self, Outcome};
+
+use crate::common::recorder::Recorder;
+use crate::common::{STATE, Scenario, scenario, scenarios};
+
+/// Holds a trace against its golden file.
+fn check(name: &str, trace: &[String]) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    let found = trace.join("\n") + "\n";
+    if std::env::var_os("HOLDSTILL_BLESS").is_some() {
+        fs::write(&path, &found).expect("tests/golden is there");
+    }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(expected, found, "the order of acts differs from tests/golden/{name}");
+}
+
+fn backup(sim: Sim, plan: &Plan, script: &[(usize, Blow)]) -> (Vec<String>, Outcome) {
+    let mut host = Recorder::new(Faulty::new(sim, script));
+    let outcome = run::backup(&mut host, plan, &mut |_| {});
+    (host.acts, outcome)
+}
+
+/// The number of the call that makes the first act of these words.
+fn call_of(scenario: &Scenario, words: &str) -> usize {
+    let mut host = Recorder::new(Faulty::new(scenario.sim.clone(), &[]));
+    run::backup(&mut host, &scenario.plan, &mut |_| {});
+    let act = host.acts.iter().position(|act| act.contains(words)).expect("there is such an act");
+    let calls = host.host.calls();
+    let mut acts = calls.iter().enumerate().filter(|(_, call)| call.acts);
+    acts.nth(act).expect("as many calls as acts").0
+}
+
+/// A backup in which an act goes wrong.
+fn spoiled(scenario: &Scenario, words: &str, blow: Blow) -> (Vec<String>, Outcome) {
+    let script = [(call_of(scenario, words), blow)];
+    backup(scenario.sim.clone(), &scenario.plan, &script)
+}
+
+/// The machine after a process that died at an act.
+fn crashed(scenario: &Scenario, words: &str, blow: Blow) -> Sim {
+    let script = [(call_of(scenario, words), blow)];
+    let mut host = Faulty::new(scenario.sim.clone(), &script);
+    run::backup(&mut host, &scenario.plan, &mut |_| {});
+    host.end().0
+}
+
+#[test]
+fn a_good_run_acts_in_the_golden_order() {
+    for scenario in scenarios() {
+        let (acts, _) = backup(scenario.sim, &scenario.plan, &[]);
+        check(&format!("{}.txt", scenario.name), &acts);
+    }
+}
+
+#[test]
+fn a_good_run_does_what_the_audit_promised() {
+    for scenario in scenarios().into_iter().filter(|one| one.succeeds) {
+        let (acts, outcome) = backup(scenario.sim, &scenario.plan, &[]);
+        assert!(outcome.result.is_ok() && outcome.is_clean(), "{}", scenario.name);
+        assert_eq!(run::acts(&scenario.plan), acts, "{}", scenario.name);
+    }
+}
+
+#[test]
+fn a_failed_snapshot_lets_the_server_go_first() {
+    let scenario = scenario("mariadb-replica-explicit-freeze");
+    let (acts, outcome) = spoiled(&scenario, "lvcreate", Blow::FailHalf);
+    assert!(outcome.result.is_err() && outcome.is_clean());
+    check("failed-snapshot.txt", &acts);
+}
+
+#[test]
+fn a_signal_rolls_back() {
+    let scenario = scenario("mariadb-replica");
+    let (acts, outcome) = spoiled(&scenario, "rsync", Blow::Event(Event::Signal));
+    let signal = outcome.result.expect_err("it was interrupted").signal;
+    assert_eq!(signal, Some(15));
+    check("interrupted-copy.txt", &acts);
+}
+
+#[test]
+fn a_dead_run_is_recovered() {
+    let scenario = scenario("mariadb-replica-explicit-freeze");
+    let mut host = Recorder::new(crashed(&scenario, "lvcreate", Blow::CrashHalf));
+    let all = recover::recover(&mut host, Path::new(STATE)).expect("it can look");
+    assert!(all.iter().all(|one| one.end.is_clean()) && all.len() == 1, "{all:?}");
+    check("recovered-window.txt", &host.acts);
+}

@@ -72,12 +72,8 @@ pub struct Call {
     /// How long it may take, if it has a deadline; without one it cannot be overdue, since the
     /// host waits for it.
     pub ms_max: Option<Millis>,
-    /// Which events would have changed something then.
-    pub signal: bool,
-    /// See `signal`.
-    pub overflow: bool,
-    /// See `signal`.
-    pub session_lost: bool,
+    /// Which of [`Event::UNASKED`] would have changed something then.
+    pub possible: [bool; Event::UNASKED.len()],
 }
 
 /// How a process ended.
@@ -191,9 +187,7 @@ impl<H: Fragile> Faulty<H> {
             acts,
             has_half,
             ms_max,
-            signal: self.host.is_possible(Event::Signal),
-            overflow: self.host.is_possible(Event::Overflow),
-            session_lost: self.host.is_possible(Event::SessionLost),
+            possible: Event::UNASKED.map(|event| self.host.is_possible(event)),
         }
     }
 

@@ -121,7 +121,7 @@ pub(super) fn allowed(
 }
 
 /// Tells which statements have run for long: the lock may have to wait for them, and stall others
-/// meanwhile. Only a warning: they may be over by the time it is asked for, and the wait is limited.
+/// meanwhile. Only a warning: they may be over when it is asked for, and the wait is limited.
 pub(super) fn long_statements(host: &dyn Host, notes: &mut Vec<Note>) {
     let Ok(rows) = ask(host, dialect::LONG_STATEMENTS) else {
         return warn(notes, "statements", "cannot see which statements have run for long");

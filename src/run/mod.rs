@@ -5,6 +5,7 @@
 //! function that makes them true, so the order is checked by the compiler.
 //! Deliberately absent: any decision that the plan could have made.
 
+mod failure;
 mod laps;
 mod order;
 mod prepare;
@@ -14,9 +15,12 @@ mod window;
 
 use std::path::PathBuf;
 
+pub use failure::Failure;
 pub use laps::Laps;
 pub use order::acts;
 pub use publish::Published;
+
+use failure::{COPY, HOLD, MOUNT, PREPARE, PUBLISH, RESUME, STOP};
 
 use crate::claim::Claim;
 use crate::copy::rsync::Progress;
@@ -53,17 +57,6 @@ pub struct Outcome {
     pub laps: Laps,
 }
 
-/// Why a run failed.
-#[derive(Clone, Debug)]
-pub struct Failure {
-    /// The phase it was in.
-    pub phase: &'static str,
-    /// The cause.
-    pub fault: Fault,
-    /// The signal that interrupted it, if one did.
-    pub signal: Option<i32>,
-}
-
 /// What the phases of a run share.
 struct Run<'a> {
     host: &'a mut dyn Host,
@@ -85,13 +78,17 @@ pub fn backup(host: &mut dyn Host, plan: &Plan, tell: &mut dyn FnMut(Event)) -> 
     let interrupted = host.signal().unwrap_or(None);
     tell(Event::Phase("settle"));
     let left = held.settle(host);
-    let stands = phase == publish::PHASE && publish::stands(host, plan);
-    let (result, doubt) = match attempted {
-        Ok(published) => (Ok(published), None),
-        Err(fault) if stands => (Ok(publish::found(plan)), Some(fault)),
-        Err(fault) => {
+    let stands = if phase == PUBLISH { publish::stands(host, plan) } else { Ok(false) };
+    let failed = |fault| Err(Failure { phase, fault, signal: interrupted });
+    let (result, doubt) = match (attempted, stands) {
+        (Ok(published), _) => (Ok(published), None),
+        (Err(fault), Ok(true)) => (Ok(publish::found(plan)), Some(fault)),
+        (Err(fault), Ok(false)) => {
             let late = Some(fault.clone()).filter(Fault::is_overdue);
-            (Err(Failure { phase, fault, signal: interrupted }), late)
+            (failed(fault), late)
+        }
+        (Err(fault), Err(blind)) => {
+            (failed(fault), Some(blind.during("cannot tell whether the backup is published")))
         }
     };
     let kept = close_ledger(host, plan, &left, doubt);
@@ -101,32 +98,32 @@ pub fn backup(host: &mut dyn Host, plan: &Plan, tell: &mut dyn FnMut(Event)) -> 
 
 /// The story.
 fn attempt(run: &mut Run<'_>) -> Result<Published, Fault> {
-    run.enter("prepare")?;
+    run.enter(PREPARE)?;
     prepare::ledger(run)?;
     let mut record = Record::begin(run.plan);
     prepare::stage(run, &record)?;
     prepare::sessions(run)?;
 
-    run.enter("stop the applier")?;
+    run.enter(STOP)?;
     prepare::stop_appliers(run)?;
     record.coordinates.channels = prepare::channels(run)?;
     prepare::flush(run)?;
 
-    run.enter("hold still")?;
+    run.enter(HOLD)?;
     let taken = window::hold_still(run, &mut record)?;
     (run.tell)(Event::Window(record.window.clone()));
 
-    run.enter("resume the applier")?;
+    run.enter(RESUME)?;
     prepare::same_channels(run, &record.coordinates.channels)?;
     run.release(|claim| matches!(claim, Claim::Replication { .. }))?;
 
-    run.enter("mount")?;
+    run.enter(MOUNT)?;
     let mounted = transfer::mount(run, taken)?;
 
-    run.enter("copy")?;
+    run.enter(COPY)?;
     let copied = transfer::copy(run, mounted, &mut record)?;
 
-    run.enter(publish::PHASE)?;
+    run.enter(PUBLISH)?;
     publish::publish(run, copied, record)
 }
 

@@ -10,9 +10,6 @@ use crate::plan::Plan;
 use crate::store::{self, Record};
 use crate::wrong::{self, Wrong};
 
-/// The phase's name.
-pub(super) const PHASE: &str = "publish";
-
 /// A backup that is published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Published {
@@ -40,7 +37,7 @@ fn commit(host: &mut dyn Host, plan: &Plan) -> Result<Published, Fault> {
     let from = plan.publish.partial.clone();
     let renamed = host.act(&Act::Publish { from, to: plan.publish.published.clone() });
     let Err(fault) = renamed else { return Ok(found(plan)) };
-    if wrong::design(Wrong::CommitErrorTakenAsNo) || !stands(host, plan) {
+    if !stands(host, plan).unwrap_or(false) {
         return Err(fault);
     }
     // The name is there, but the rename itself may not be on stable storage yet.
@@ -48,11 +45,13 @@ fn commit(host: &mut dyn Host, plan: &Plan) -> Result<Published, Fault> {
     Ok(found(plan))
 }
 
-/// Whether the published backup stands and is of this run.
-pub(super) fn stands(host: &dyn Host, plan: &Plan) -> bool {
-    let record = host.file(&plan.publish.published.join(store::RECORD)).ok().flatten();
-    record.and_then(|text| store::run_of(&text)).as_deref() == Some(&plan.run)
-        && !wrong::design(Wrong::CommitErrorTakenAsNo)
+/// Whether the published backup stands and is of this run; a fault says that nobody knows.
+pub(super) fn stands(host: &dyn Host, plan: &Plan) -> Result<bool, Fault> {
+    if wrong::design(Wrong::CommitErrorTakenAsNo) {
+        return Ok(false);
+    }
+    let record = host.file(&plan.publish.published.join(store::RECORD))?;
+    Ok(record.and_then(|text| store::run_of(&text)).as_deref() == Some(&plan.run))
 }
 
 /// The published backup of a plan.

@@ -101,8 +101,8 @@ fn freeze(run: &mut Run<'_>, _: &Locked) -> Result<Frozen, Fault> {
 }
 
 fn snapshot(run: &mut Run<'_>, _: Frozen) -> Result<Taken, Fault> {
-    if wrong::design(Wrong::LockDroppedBeforeSuspend) {
-        run.held.release(run.host, |claim| matches!(claim, Claim::Locked { .. }))?;
+    if let Some(unlock) = run.plan.unlock().filter(|_| lock_is_dropped()) {
+        run.host.act(&Act::Sql(unlock.clone()))?;
     }
     let ordered = run.host.act(&Act::Run(run.plan.window.snapshot.clone()));
     #[cfg(feature = "wrong-designs")]
@@ -110,6 +110,11 @@ fn snapshot(run: &mut Run<'_>, _: Frozen) -> Result<Taken, Fault> {
         run.held.forget(|claim| matches!(claim, Claim::Snapshot { .. }));
     }
     ordered.map(|_: Answer| Taken(())).map_err(|f| f.during("cannot take the snapshot"))
+}
+
+/// Only the lock is dropped: its session lives on, so nothing but the snapshot's content tells.
+fn lock_is_dropped() -> bool {
+    wrong::design(Wrong::LockDroppedBeforeSuspend)
 }
 
 fn thaw(run: &mut Run<'_>) -> Result<(), Fault> {

@@ -39,6 +39,9 @@ pub(super) fn outcome(
         Ok(published) => out.line(format!("published: {}", published.path.display())),
         Err(failure) => {
             err.line(format!("holdstill: failed while in '{}': {}", failure.phase, failure.fault));
+            if let Some(hint) = failure.hint() {
+                err.line(format!("hint: {hint}"));
+            }
             if outcome.is_clean() {
                 err.line("rolled back clean: the server goes on and nothing is left");
             }

@@ -1,6 +1,8 @@
 //! Worlds and plans that the tests share, built by hand: what the planner would decide, without
 //! the planner.
 
+pub(crate) mod recorder;
+
 mod plans;
 mod worlds;
 
@@ -14,6 +16,8 @@ pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     /// The machine before the run.
     pub(crate) sim: Sim,
+    /// Whether the backup succeeds if nothing else goes wrong.
+    pub(crate) succeeds: bool,
     /// What is to be done there.
     pub(crate) plan: Plan,
 }
@@ -23,27 +27,28 @@ pub(crate) const STATE: &str = "/var/lib/holdstill";
 
 /// All scenarios.
 pub(crate) fn scenarios() -> Vec<Scenario> {
+    let good = |name, sim, plan| Scenario { name, sim, succeeds: true, plan };
     vec![
+        good("mariadb-replica", worlds::mariadb_replica(), plans::mariadb_replica()),
+        good(
+            "mariadb-replica-explicit-freeze",
+            worlds::mariadb_replica(),
+            plans::explicit_freeze(),
+        ),
+        good("mysql-two-channels", worlds::mysql_two_channels(), plans::mysql_two_channels()),
+        good("mysql-alone", worlds::mysql_alone(), plans::mysql_alone()),
         Scenario {
-            name: "mariadb-replica",
-            sim: worlds::mariadb_replica(),
-            plan: plans::mariadb_replica(),
+            succeeds: false,
+            ..good("freezes-do-not-nest", worlds::linux_6_1(), plans::explicit_freeze())
         },
         Scenario {
-            name: "mariadb-replica-explicit-freeze",
-            sim: worlds::mariadb_replica(),
-            plan: plans::explicit_freeze(),
-        },
-        Scenario {
-            name: "mysql-two-channels",
-            sim: worlds::mysql_two_channels(),
-            plan: plans::mysql_two_channels(),
-        },
-        Scenario { name: "mysql-alone", sim: worlds::mysql_alone(), plan: plans::mysql_alone() },
-        Scenario {
-            name: "name-taken-by-others",
-            sim: worlds::name_taken(),
-            plan: plans::mariadb_replica(),
+            succeeds: false,
+            ..good("name-taken-by-others", worlds::name_taken(), plans::mariadb_replica())
         },
     ]
+}
+
+/// One scenario.
+pub(crate) fn scenario(name: &str) -> Scenario {
+    scenarios().into_iter().find(|one| one.name == name).expect("there is such a scenario")
 }

@@ -125,15 +125,11 @@ fn claims(publish: &Publish, source: &Source, mount: &MountOrder, unlock: Sql) -
 }
 
 fn window(flavour: Flavour) -> Window {
-    let position = match flavour {
-        Flavour::MariaDb => "SHOW MASTER STATUS",
-        Flavour::MySql => "SHOW BINARY LOG STATUS",
-    };
     let (origin, size) = (Name::new(VG, "data"), Bytes(512 << 20));
     Window {
         guard: Guard { thaw: Vec::new(), ms_max: Millis(30_000) },
         lock: Sql::lock("FLUSH TABLES WITH READ LOCK", SQL_MS_MAX),
-        position: vec![position.into()],
+        position: server(flavour).own_position(),
         freeze: None,
         snapshot: thick::take(&programs(), &origin, &snapshot(), &tag(), size, Millis(20_000)),
         ask_ms_max: Millis(1_000),

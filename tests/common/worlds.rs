@@ -48,10 +48,20 @@ pub(crate) fn name_taken() -> Sim {
     sim
 }
 
+/// The same on a kernel where freezes do not nest, where an explicit freeze makes lvcreate fail and
+/// leave a volume behind.
+pub(crate) fn linux_6_1() -> Sim {
+    let sim = mariadb_replica();
+    sim.arrange().machine.freezes_nest = Some(false);
+    sim
+}
+
 fn world(server: Server, filesystem: &str) -> Sim {
     let mut world = World::new(machine(), server);
     world.volumes.add_foreign(VG, "data", filesystem);
-    world.volumes.add_foreign(VG, "hs-20260801T030000Z-00000007", filesystem);
+    let other_run = "hs-20260801T030000Z-00000007";
+    world.volumes.add_foreign(VG, other_run, filesystem);
+    world.volumes.all[1].tags.push("holdstill-20260801T030000Z-00000007".into());
     world.volumes.add_foreign("other", "root", "ext4");
     for directory in [SOURCE, "/run/holdstill", "/mnt/others", &format!("{STATE}/ledger")] {
         world.files.foreign_dir(Path::new(directory));

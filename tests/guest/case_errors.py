@@ -139,14 +139,14 @@ def error_destination_on_source(world):
     inside.mkdir(exist_ok=True)
     path = config(world.replica, destination={"directory": str(inside)})
     try:
-        return refused(world, path, {REFUSED}, str(inside), "same filesystem")
+        return refused(world, path, {REFUSED}, str(inside), "on the filesystem it backs up")
     finally:
         shutil.rmtree(inside)
 
 
 def error_destination_too_small(world):
     fresh_directory(TINY)
-    run("mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", TINY)
+    run("mount", "-t", "tmpfs", "-o", "size=16m,mode=0700", "tmpfs", TINY)
     path = config(world.replica, destination={"directory": str(TINY)})
     try:
         figures = refused(world, path, {REFUSED}, str(TINY), "free")

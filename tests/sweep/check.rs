@@ -69,7 +69,9 @@ fn cleanness(ran: &Ran, told_clean: bool, ledger: &Path) -> Verdict {
     let mut all = ran.rests.iter().chain(&rests);
     match (told_clean, all.next()) {
         (true, Some(rest)) => breach(Rule::Told, format!("told clean, left: {rest}")),
-        (false, _) if rests.iter().any(needs_ledger) && world.files.get(ledger).is_none() => {
+        (false, _)
+            if rests.iter().any(|rest| needs_ledger(rest)) && world.files.get(ledger).is_none() =>
+        {
             breach(Rule::Told, format!("no ledger for what is left: {rests:?}"))
         }
         _ => Ok(()),
@@ -77,7 +79,7 @@ fn cleanness(ran: &Ran, told_clean: bool, ledger: &Path) -> Verdict {
 }
 
 /// A ledger that was never finished is removed by the next recovery without one.
-fn needs_ledger(rest: &String) -> bool {
+fn needs_ledger(rest: &str) -> bool {
     !rest.ends_with(".json.new") || rest.contains("backup.json")
 }
 

@@ -6,8 +6,9 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
-use holdstill::host::faulty::{Blow, Call, Late};
+use holdstill::host::faulty::{Blow, Call, Fragile, Late};
 use holdstill::host::sim::{Breach, Event, Sim};
 
 use super::check;
@@ -62,23 +63,16 @@ impl Sweep {
         Self { scenario, delays, recovered, followed, runs: 0, caught: Vec::new() }
     }
 
-    /// The scripts of one fault in a backup, which are the roots of the sweep. Without any, the
-    /// run in which nothing goes wrong is the only one.
-    pub(crate) fn roots(&mut self) -> Vec<Script> {
-        let good = self.backup(&Vec::new());
-        let last = good.calls.len();
-        let all = good.calls.iter().enumerate();
-        all.flat_map(|(at, call)| {
-            let blows = blows(call, Work::Backup, self.delays, last - at);
-            blows.into_iter().map(move |blow| vec![(at, blow)])
-        })
-        .collect()
+    /// Sweeps everything with up to so many faults.
+    pub(crate) fn all(&mut self, faults: usize) {
+        self.backups(&Script::new(), faults);
     }
 
     /// Sweeps all that begins with a script in the backup, with `spare` more faults to spend.
-    pub(crate) fn backups(&mut self, script: &Script, spare: usize) {
+    fn backups(&mut self, script: &Script, spare: usize) {
         let ran = self.backup(script);
-        if !self.judge(&[script.clone()], &self.scenario.sim.clone(), &ran) {
+        let start = self.scenario.sim.clone();
+        if !self.judge(std::slice::from_ref(script), &start, &ran) {
             return;
         }
         self.recoveries(&mut vec![script.clone()], &ran.sim, spare);
@@ -96,7 +90,7 @@ impl Sweep {
 
     /// Recovers from a world: once without faults, and with every fault that is to spare.
     fn recoveries(&mut self, way: &mut Vec<Script>, world: &Sim, spare: usize) {
-        let print = holdstill::host::faulty::Fragile::fingerprint(world);
+        let print = world.fingerprint();
         if self.recovered.get(&print).is_some_and(|done| *done >= spare) {
             return;
         }
@@ -158,7 +152,6 @@ impl Sweep {
     /// Whether a third fault may show something new after these two. Where the world after the
     /// second fault, every later call and the end are the same as before, it is taken as no.
     fn is_news(&mut self, script: &Script, ran: &Ran) -> bool {
-        use std::hash::{DefaultHasher, Hash, Hasher};
         let (Some((at, _)), Some(world)) = (script.last(), ran.after_last_blow) else {
             return true;
         };
@@ -166,7 +159,7 @@ impl Sweep {
             return true;
         }
         let mut hash = DefaultHasher::new();
-        (world, holdstill::host::faulty::Fragile::fingerprint(&ran.sim)).hash(&mut hash);
+        (world, ran.sim.fingerprint()).hash(&mut hash);
         format!("{:?} {:?}", &ran.calls[*at + 1..], ran.rests).hash(&mut hash);
         self.followed.insert(hash.finish())
     }
@@ -201,12 +194,8 @@ fn blows(call: &Call, work: Work, delays: Delays, calls_left: usize) -> Vec<Blow
         blows.extend((1..=later).map(|n| Blow::Overdue(Late::Calls(n))));
     }
     if work == Work::Backup {
-        let events = [
-            (call.signal, Event::Signal),
-            (call.overflow, Event::Overflow),
-            (call.session_lost, Event::SessionLost),
-        ];
-        blows.extend(events.into_iter().filter(|(can, _)| *can).map(|(_, e)| Blow::Event(e)));
+        let events = Event::UNASKED.into_iter().zip(call.possible);
+        blows.extend(events.filter(|(_, can)| *can).map(|(event, _)| Blow::Event(event)));
     }
     blows
 }

@@ -47,7 +47,11 @@ fn mariadb_goes_on_by_gtid_or_by_place() {
             "SET GLOBAL gtid_slave_pos = '0-1-5'",
             "CHANGE MASTER TO MASTER_HOST = 'db1', MASTER_PORT = 3306, MASTER_USER = 'repl', \
              MASTER_USE_GTID = slave_pos",
-            r"CHANGE MASTER 'o''n\\e' TO MASTER_HOST = 'db1', MASTER_PORT = 3306, MASTER_USER = 'repl', MASTER_LOG_FILE = 'bin.000001', MASTER_LOG_POS = 100, MASTER_USE_GTID = no",
+            concat!(
+                r"CHANGE MASTER 'o''n\\e' TO MASTER_HOST = 'db1', MASTER_PORT = 3306, ",
+                r"MASTER_USER = 'repl', MASTER_LOG_FILE = 'bin.000001', MASTER_LOG_POS = 100, ",
+                r"MASTER_USE_GTID = no"
+            ),
             "START SLAVE",
             r"START SLAVE 'o''n\\e'",
         ]

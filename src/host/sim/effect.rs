@@ -16,14 +16,15 @@ pub(super) fn act(world: &mut World, act: &Act) -> Result<Answer, Fault> {
         }
         Act::Connect(_) => return Ok(Answer::Connection(world.server.connect(Session::Lock))),
         Act::Thaw(point) => return Ok(Answer::Thaw(thaw(world, point))),
-        Act::TakeRunLock { path, text } => world.files.write(path, text.clone(), true),
         Act::Isolate => {
             world.isolated = true;
             Ok(())
         }
         Act::MakeDir(path) => world.files.make_dirs(path),
         Act::NewDir(path) => world.files.make_dir(path),
-        Act::WriteFile { path, text } => world.files.write(path, text.clone(), true),
+        Act::TakeRunLock { path, text } | Act::WriteFile { path, text } => {
+            world.files.write(path, text.clone(), true)
+        }
         Act::RemoveFile(path) => world.files.remove_file(path),
         Act::RemoveDir(path) => remove_dir(world, path),
         Act::RemoveTree(path) => remove_tree(world, path),

@@ -34,7 +34,7 @@ pub(super) fn create(world: &mut World, cmd: &Cmd) -> Result<(), Fault> {
     let caught = Content::of(&world.server);
     let snapshot = Some((order.origin.to_owned(), caught));
     let filesystem = origin.filesystem;
-    world.volumes.add(Lv { snapshot, filesystem, ..blank(&order) });
+    world.volumes.add(Lv { filesystem, snapshot, ..blank(&order) });
     Ok(())
 }
 

@@ -56,11 +56,6 @@ impl Sim {
         self.arrange().end_process();
     }
 
-    /// The process crashes.
-    pub fn crash(&self) {
-        self.end_process();
-    }
-
     /// The power fails and the machine boots again.
     pub fn power_loss(&self) {
         self.arrange().power_loss();

@@ -97,11 +97,13 @@ pub(super) fn execute(channels: &mut [Channel], text: &str) -> Result<(), Fault>
         "START" => true,
         _ => panic!("the simulated server does not understand '{text}'"),
     };
-    let mut named: Vec<_> =
+    let named: Vec<_> =
         channels.iter_mut().filter(|one| name.is_none_or(|name| name == one.name)).collect();
     if named.is_empty() {
         return Err(Fault::refused(format!("there is no channel for '{text}'")));
     }
-    named.iter_mut().for_each(|channel| channel.applies = applies);
+    for channel in named {
+        channel.applies = applies;
+    }
     Ok(())
 }

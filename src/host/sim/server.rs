@@ -142,7 +142,9 @@ impl Server {
     pub(super) fn connect(&mut self, session: Session) -> u64 {
         self.close(session);
         self.last_connection += 1;
-        self.last_resorts = (false, false);
+        if session == Session::Lock {
+            self.last_resorts = (false, false);
+        }
         *self.seat(session) = Some(Line { number: self.last_connection, busy: false });
         self.last_connection
     }
@@ -217,7 +219,10 @@ impl Server {
     fn obey(&mut self, number: u64, text: &str) -> Result<(), Fault> {
         match text {
             _ if is_lock(text) => self.lock(number),
-            "UNLOCK TABLES" | "BACKUP STAGE END" => self.unlock(number),
+            "UNLOCK TABLES" | "BACKUP STAGE END" => {
+                self.unlock(number);
+                Ok(())
+            }
             "BACKUP STAGE START" | "BACKUP STAGE FLUSH" | "BACKUP STAGE BLOCK_DDL" => Ok(()),
             _ if text.starts_with("SET ") => Ok(()),
             _ => replication::execute(&mut self.channels, text),
@@ -235,9 +240,8 @@ impl Server {
     }
 
     /// Nothing but the holder's own word releases it.
-    fn unlock(&mut self, number: u64) -> Result<(), Fault> {
+    fn unlock(&mut self, number: u64) {
         self.lock = self.lock.filter(|holder| *holder != number || self.stuck);
-        Ok(())
     }
 
     /// Answers a SELECT or SHOW; nothing if the statement is not simulated.
@@ -248,9 +252,26 @@ impl Server {
             "SHOW MASTER STATUS" | "SHOW BINARY LOG STATUS" | "SHOW BINLOG STATUS" => {
                 row(&[("File", "binlog.000003".into()), ("Position", self.position.to_string())])
             }
+            _ if text.starts_with("SELECT @@GLOBAL.gtid_") => self.gtid_sets(),
             _ if replication::is_status(text) => replication::status(&self.channels, self.flavour),
             _ => return Ok(None),
         }))
+    }
+
+    /// The GTID sets, each flavour by its own names.
+    fn gtid_sets(&self) -> Rows {
+        let position = self.position;
+        match self.flavour {
+            Flavour::MySql => row(&[
+                ("gtid_executed", format!("6f4e0000-0000-0000-0000-000000000001:1-{position}")),
+                ("gtid_mode", "ON".into()),
+            ]),
+            Flavour::MariaDb => row(&[
+                ("gtid_binlog_pos", format!("0-2-{position}")),
+                ("gtid_slave_pos", format!("0-1-{position}")),
+                ("gtid_current_pos", format!("0-2-{position}")),
+            ]),
+        }
     }
 
     /// See `World::fingerprint`.

@@ -82,6 +82,11 @@ pub enum Event {
     NoAnswer(Option<Session>, Millis),
 }
 
+impl Event {
+    /// What may happen at any call.
+    pub const UNASKED: [Self; 3] = [Self::Signal, Self::Overflow, Self::SessionLost];
+}
+
 impl World {
     /// A world in which a server's files are at `datadir_mount`, and nothing else is.
     pub fn new(machine: Machine, server: Server) -> Self {
@@ -127,7 +132,9 @@ impl World {
             Event::SessionLost => self.server.close(Session::Lock),
             Event::NoAnswer(session, ms) => {
                 self.clock += ms.0 * 1_000_000;
-                session.into_iter().for_each(|session| self.server.keep_busy(session));
+                if let Some(session) = session {
+                    self.server.keep_busy(session);
+                }
             }
         }
     }

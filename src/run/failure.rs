@@ -1,0 +1,62 @@
+//! The phases of a run by name, and what helps when one of them fails.
+
+use crate::host::Fault;
+
+pub(super) const PREPARE: &str = "prepare";
+pub(super) const STOP: &str = "stop the applier";
+pub(super) const HOLD: &str = "hold still";
+pub(super) const RESUME: &str = "resume the applier";
+pub(super) const MOUNT: &str = "mount";
+pub(super) const COPY: &str = "copy";
+pub(super) const PUBLISH: &str = "publish";
+
+/// Why a run failed.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// The phase it was in.
+    pub phase: &'static str,
+    /// The cause.
+    pub fault: Fault,
+    /// The signal that interrupted it, if one did.
+    pub signal: Option<i32>,
+}
+
+impl Failure {
+    /// What helps, as a full sentence; nothing if the operator interrupted the run.
+    pub fn hint(&self) -> Option<&'static str> {
+        if self.signal.is_some() {
+            return None;
+        }
+        Some(match self.phase {
+            STOP | RESUME => {
+                "Look at the applier's state and last error in 'SHOW REPLICA STATUS', or raise \
+                 'replica.stop_ms_max'."
+            }
+            HOLD => {
+                "Look at 'SHOW FULL PROCESSLIST' for what kept the lock and at 'lvs -a' and 'dmesg' \
+                 for what kept the snapshot; 'lock.wait_ms_max' and 'lock.hold_ms_max' are the limits."
+            }
+            MOUNT => "Look at the end of 'dmesg' for what the kernel found on the snapshot.",
+            COPY => {
+                "Raise 'snapshot.size' if the COW store overflowed, and look at the end of 'dmesg' \
+                 and at 'df' of the destination otherwise."
+            }
+            PUBLISH => "Look at the end of 'dmesg' and at 'df' of the destination.",
+            _ => "Run 'holdstill audit', which looks at everything a run depends on.",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failure_has_a_hint_but_an_interruption() {
+        let failure = |phase, signal| Failure { phase, fault: Fault::refused("no"), signal };
+        for phase in [PREPARE, STOP, HOLD, RESUME, MOUNT, COPY, PUBLISH] {
+            assert!(failure(phase, None).hint().is_some_and(|hint| hint.ends_with('.')), "{phase}");
+            assert_eq!(failure(phase, Some(2)).hint(), None);
+        }
+    }
+}
