@@ -17,9 +17,8 @@ pub fn load(host: &dyn Host, path: &Path) -> Result<Config, Vec<Complaint>> {
 
 fn read(host: &dyn Host, path: &Path) -> Result<String, Complaint> {
     let shown = path.display();
-    let hint = format!("Name the configuration with '--config FILE'; was '{shown}' meant?");
-    let unread =
-        |why: String| Complaint::new(format!("cannot read '{shown}': {why}"), hint.clone());
+    let hint = "Begin with the shipped 'minimal.toml', and name it with '--config FILE'.";
+    let unread = |why: String| Complaint::new(format!("cannot read '{shown}': {why}"), hint);
     match host.file(path) {
         Ok(Some(text)) => Ok(text),
         Ok(None) => Err(unread("there is no such file".into())),

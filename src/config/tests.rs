@@ -267,3 +267,11 @@ fn a_configuration_with_a_password_is_closed_to_others() {
     let complaints = load(&closed, Path::new("/d.toml")).expect_err("it is not there");
     assert_eq!(complaints[0].to_string(), "cannot read '/d.toml': there is no such file");
 }
+
+/// Half a file is either a complaint or a configuration, and never a panic.
+#[test]
+fn a_cut_file_is_survived() {
+    for end in (0..FULL.len()).filter(|end| FULL.is_char_boundary(*end)) {
+        let _either = read(&FULL[..end]);
+    }
+}

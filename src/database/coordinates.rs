@@ -133,21 +133,22 @@ fn by_gtid(server: &Server, status: &Rows, row: usize) -> String {
     found.unwrap_or_default().to_owned()
 }
 
-/// Reads the server's own position from the answers to `Server::own_position`, in order. No row in
-/// the first answer means that the binary log is off.
+/// Reads the server's own position from the answers to `Server::own_position`. No row in the answer
+/// about the log means that the binary log is off.
 pub fn own(server: &Server, answers: &[Rows]) -> Result<Own, String> {
-    let [log, gtids] = answers else {
-        return Err(format!("expected 2 answers about the position, found {}", answers.len()));
-    };
-    let set = |column: &str| gtids.get(0, column).map(one_line).filter(|set| !set.is_empty());
-    let position = log.get(0, "Position").map(|text| {
+    if answers.is_empty() {
+        return Err(format!("expected the own position of {server}, found no answer"));
+    }
+    let told = |column: &str| answers.iter().find_map(|rows| rows.get(0, column));
+    let set = |column: &str| told(column).map(one_line).filter(|set| !set.is_empty());
+    let position = told("Position").map(|text| {
         text.parse().map_err(|_| format!("expected a position of {server}, found '{text}'"))
     });
     Ok(Own {
-        file: log.get(0, "File").filter(|file| !file.is_empty()).map(String::from),
+        file: told("File").filter(|file| !file.is_empty()).map(String::from),
         position: position.transpose()?,
         // A set of former days, when GTIDs were on, is no position of today.
-        gtid_executed: set("gtid_executed").filter(|_| gtids.get(0, "gtid_mode") != Some("OFF")),
+        gtid_executed: set("gtid_executed").filter(|_| told("gtid_mode") != Some("OFF")),
         gtid_binlog_pos: set("gtid_binlog_pos"),
         gtid_slave_pos: set("gtid_slave_pos"),
         gtid_current_pos: set("gtid_current_pos"),
@@ -157,4 +158,73 @@ pub fn own(server: &Server, answers: &[Rows]) -> Result<Own, String> {
 /// MySQL breaks its GTID sets into lines.
 fn one_line(set: &str) -> String {
     set.chars().filter(|letter| !letter.is_whitespace()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(pairs: &[(&str, &str)]) -> Rows {
+        Rows {
+            columns: pairs.iter().map(|(name, _)| (*name).to_owned()).collect(),
+            rows: vec![pairs.iter().map(|(_, value)| Some((*value).to_owned())).collect()],
+        }
+    }
+
+    fn mariadb() -> Server {
+        Server::parse("10.11.19-MariaDB", "").expect("the version is known")
+    }
+
+    const STATUS: [(&str, &str); 12] = [
+        ("Connection_name", "a"),
+        ("Slave_SQL_Running", "No"),
+        ("Master_Host", "h"),
+        ("Master_Port", "3307"),
+        ("Master_User", "u"),
+        ("Master_Log_File", "bin.2"),
+        ("Read_Master_Log_Pos", "9"),
+        ("Relay_Master_Log_File", "bin.1"),
+        ("Exec_Master_Log_Pos", "7"),
+        ("Using_Gtid", "Slave_Pos"),
+        ("Last_SQL_Errno", "1062"),
+        ("Gtid_IO_Pos", "0-1-9"),
+    ];
+
+    #[test]
+    fn the_executed_pair_is_taken_and_not_the_received_one() {
+        let all = channels(&mariadb(), &rows(&STATUS)).expect("the row is whole");
+        assert_eq!(all[0].executed(), ("a", "bin.1", 7));
+        assert_eq!((all[0].port, all[0].errno, all[0].applying), (3307, 1062, false));
+        assert_eq!(all[0].gtid, "Slave_Pos");
+        assert_eq!((all[0].received.file.as_str(), all[0].received.position), ("bin.2", 9));
+    }
+
+    #[test]
+    fn a_missing_column_is_an_error_and_never_a_guess() {
+        for lost in [2, 3, 4, 5, 6, 7, 8, 10] {
+            let mut status = STATUS.to_vec();
+            let (name, _) = status.remove(lost);
+            let told = channels(&mariadb(), &rows(&status)).expect_err(name);
+            assert!(told.contains(name) || told.contains("Last_Errno"), "{told}");
+        }
+        let told = channels(&mariadb(), &rows(&[("Master_Port", "x")])).expect_err("no port");
+        assert_eq!(told, "expected a number in 'Master_Port', found 'x'");
+    }
+
+    #[test]
+    fn a_server_without_binary_log_has_no_place() {
+        let off = Rows { columns: vec!["File".into(), "Position".into()], rows: Vec::new() };
+        let own =
+            own(&mariadb(), &[off, rows(&[("gtid_slave_pos", "")])]).expect("it is an answer");
+        assert_eq!(own, Own::default());
+    }
+
+    #[test]
+    fn gtids_of_former_days_are_no_position() {
+        let server = Server::parse("9.7.4", "").expect("the version is known");
+        let answers = |mode| [rows(&[("gtid_executed", "a:1-2,\nb:1"), ("gtid_mode", mode)])];
+        let read = |mode| own(&server, &answers(mode)).expect("it is an answer").gtid_executed;
+        assert_eq!(read("ON").as_deref(), Some("a:1-2,b:1"));
+        assert_eq!(read("OFF"), None);
+    }
 }

@@ -95,6 +95,7 @@ fn located(
     let mut places = places::named(&met.settings, &met.datadir);
     places.extend(outside(host, met)?);
     places.extend(linked(host, met, notes)?);
+    places.extend(mounted_below(host, met, mounts)?);
     let mut located: Vec<Located> = Vec::new();
     for place in places {
         let known = |one: &Located| one.place.path == place.path && one.place.role == place.role;
@@ -125,6 +126,9 @@ fn outside(host: &dyn Host, met: &Met) -> Result<Vec<Place>, Refusal> {
 fn linked(host: &dyn Host, met: &Met, notes: &mut Vec<Note>) -> Result<Vec<Place>, Refusal> {
     let mut places = Vec::new();
     for link in host.links(&met.datadir)? {
+        if link.to.starts_with(&met.datadir) {
+            continue;
+        }
         let shown = format!("'{}' leads to '{}'", link.at.display(), link.to.display());
         match host.entry(&link.to)? {
             None => warn(notes, "links", format!("{shown}, which is not there")),
@@ -136,6 +140,19 @@ fn linked(host: &dyn Host, met: &Met, notes: &mut Vec<Note>) -> Result<Vec<Place
         }
     }
     Ok(places)
+}
+
+/// Filesystems mounted somewhere below the data directory: a snapshot does not reach into them.
+fn mounted_below(host: &dyn Host, met: &Met, mounts: &[Mount]) -> Result<Vec<Place>, Refusal> {
+    let datadir = host.entry(&met.datadir)?.map_or(met.datadir.clone(), |entry| entry.real);
+    let below = |mount: &&Mount| mount.point.starts_with(&datadir) && mount.point != datadir;
+    let place = |mount: &Mount| Place {
+        path: mount.point.clone(),
+        // What a reboot would lose is nothing that a server keeps.
+        role: if mount.kind == "tmpfs" { Role::Temporary } else { Role::Data },
+        told_by: "a mount in the data directory".into(),
+    };
+    Ok(mounts.iter().filter(below).map(place).collect())
 }
 
 /// Whether a name is that of a table's or tablespace's file.

@@ -133,6 +133,17 @@ fn the_volume() {
          link '/var/lib/mysql/db1' ('/redo') is on 'data/redo'",
         "Move all of the server's data to one logical volume.",
     );
+    check(
+        MARIADB,
+        |world| {
+            let point = "/var/lib/mysql/db2";
+            world.mounts.push(mount(point, "xfs", "/dev/mapper/data-redo", REDO));
+            world.put(point, REDO);
+        },
+        "cannot take one snapshot of two volumes: datadir ('/var/lib/mysql') is on 'data/mysql', \
+         a mount in the data directory ('/var/lib/mysql/db2') is on 'data/redo'",
+        "Move all of the server's data to one logical volume.",
+    );
 }
 
 #[test]

@@ -51,9 +51,11 @@ fn the_data_directory_is_deeper_and_other_data_beside_it() {
         world.put("/srv", ROOT);
         world.config.insert_str(0, "state_dir = \"/srv/state\"\n");
         world.answer("innodb_undo_directory", "/var/lib/undo/");
+        world.put("/var/lib/linked", SOURCE);
+        world.links.push(Link { at: "/var/lib/mysql/l".into(), to: "/var/lib/linked".into() });
         world.links.push(Link { at: "/var/lib/mysql/d".into(), to: "/var/lib/mysql/sub".into() });
     });
-    let expected = ["--exclude=/lost+found", "--exclude=/mysql/ibtmp1", "mysql", "undo"];
+    let expected = ["--exclude=/lost+found", "--exclude=/mysql/ibtmp1", "mysql", "undo", "linked"];
     assert_eq!(copied(&plan), expected);
     assert_eq!(plan.source.datadir.to_str(), Some("mysql"));
 }
