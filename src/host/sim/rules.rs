@@ -191,5 +191,24 @@ fn coordinates(world: &World, from: &Path) -> Result<(), String> {
             return Err(format!("told {channel}, caught {found:?}"));
         }
     }
+    statements(world, from, &caught)
+}
+
+/// Every position that the statements name has to be an executed one, or the server's own.
+fn statements(world: &World, from: &Path, caught: &Content) -> Result<(), String> {
+    let text = world.files.text(&from.join(store::COORDINATES)).unwrap_or_default();
+    let known = |position: u64| {
+        position == caught.position || caught.channels.iter().any(|one| one.executed == position)
+    };
+    for rest in text.split("_LOG_POS").skip(1) {
+        let digits = rest.trim_start_matches([' ', '=']);
+        let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+        match digits[..end].parse() {
+            Ok(position) if !known(position) => {
+                return Err(format!("a new replica would start at {position}"));
+            }
+            _ => {}
+        }
+    }
     Ok(())
 }
