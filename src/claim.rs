@@ -21,6 +21,9 @@ use crate::wrong::{self, Wrong};
 /// `umount` can fail on a udev race.
 const REMOVE_TRIES_MAX: usize = 5;
 
+/// What passes between two tries of the same undo.
+const RETRY_PAUSE: Millis = Millis(250);
+
 /// How often a started applier is looked for before it counts as not started.
 const START_LOOKS_MAX: usize = 20;
 
@@ -184,17 +187,25 @@ fn remove_snapshot(
         remove.args.retain(|arg| arg != "--select" && !arg.starts_with("lv_tags="));
     }
     let mut last = Ok(());
-    for _ in 0..REMOVE_TRIES_MAX {
+    for attempt in 0..REMOVE_TRIES_MAX {
         let volumes = lvm::volumes(&host.output(report)?).map_err(Fault::unsure)?;
         if !volumes.iter().any(|lv| lv.is(name) && (by_name || lv.has_tag(tag))) {
             return Ok(());
         }
+        wait_before(attempt, host);
         last = host.act(&Act::Run(remove.clone())).map(drop);
         if last.as_ref().is_err_and(Fault::is_overdue) {
             return last;
         }
     }
     last.and_then(|()| Err(Fault::unsure(format!("'{name}' is still there after its removal"))))
+}
+
+/// Gives what stands in the way of an undo some time, except before the first try.
+fn wait_before(attempt: usize, host: &mut dyn Host) {
+    if attempt > 0 {
+        let _only_time_is_lost = host.act(&Act::Pause(RETRY_PAUSE));
+    }
 }
 
 /// Unmounts our device from the mount point, and removes the point; a foreign mount is left alone.
@@ -225,13 +236,14 @@ fn restart(
 ) -> Result<(), Fault> {
     host.greet(login)?;
     let mut last = Ok(());
-    for _ in 0..START_LOOKS_MAX {
+    for attempt in 0..START_LOOKS_MAX {
         let rows = host.query(Session::Control, status, ms_max)?;
         let idle: Vec<_> =
             start.iter().filter(|one| !replica::applier_runs(&rows, &one.channel)).collect();
         if idle.is_empty() {
             return Ok(());
         }
+        wait_before(attempt, host);
         for one in idle {
             last = host.act(&Act::Sql(Sql::control(&one.start, ms_max))).map(drop);
             if last.as_ref().is_err_and(Fault::is_overdue) {

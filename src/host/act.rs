@@ -64,6 +64,8 @@ pub enum Act {
     Freeze(PathBuf),
     /// Thaws a mounted filesystem: `Thaw`.
     Thaw(PathBuf),
+    /// Lets some time pass before something is tried again.
+    Pause(Millis),
     /// Runs a command to its end; exit status 0 is success. Its standard output: `Text`.
     Run(Cmd),
     /// Mounts a filesystem.
@@ -179,6 +181,7 @@ impl fmt::Display for Act {
             Self::Disarm => f.write_str("dismiss the dead-man"),
             Self::Freeze(path) => write!(f, "fsfreeze --freeze {}", path.display()),
             Self::Thaw(path) => write!(f, "fsfreeze --unfreeze {}", path.display()),
+            Self::Pause(ms) => write!(f, "wait for {ms}"),
             Self::Run(cmd) => write!(f, "{cmd}"),
             Self::Mount(order) => write!(f, "{order}"),
             Self::Unmount(path) => write!(f, "umount {}", path.display()),

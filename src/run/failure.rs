@@ -33,8 +33,9 @@ impl Failure {
                  'replica.stop_ms_max'."
             }
             HOLD => {
-                "Look at 'SHOW FULL PROCESSLIST' for what kept the lock and at 'lvs -a' and 'dmesg' \
-                 for what kept the snapshot; 'lock.wait_ms_max' and 'lock.hold_ms_max' are the limits."
+                "Look at 'SHOW FULL PROCESSLIST' for what kept the lock, and at 'lvs -a' and 'dmesg' \
+                 for what kept the snapshot; the limits are 'lock.wait_ms_max' and \
+                 'lock.hold_ms_max'."
             }
             MOUNT => "Look at the end of 'dmesg' for what the kernel found on the snapshot.",
             COPY => {

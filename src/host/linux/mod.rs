@@ -173,6 +173,10 @@ impl Host for Linux {
             Act::Disarm => self.disarm(),
             Act::Freeze(path) => self.points.freeze(path),
             Act::Thaw(path) => self.points.thaw(path),
+            Act::Pause(ms) => {
+                std::thread::sleep((*ms).into());
+                Ok(Answer::Done)
+            }
             Act::Run(cmd) => command::run(cmd, &self.interrupt()),
             Act::Mount(order) => mounts::mount(order),
             Act::Unmount(path) => mounts::unmount(path),

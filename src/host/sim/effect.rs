@@ -40,6 +40,10 @@ pub(super) fn act(world: &mut World, act: &Act) -> Result<Answer, Fault> {
             world.dead_man = None;
             Ok(())
         }
+        Act::Pause(ms) => {
+            world.clock += ms.0 * 1_000_000;
+            Ok(())
+        }
         Act::Freeze(point) => freeze(world, point),
         Act::Run(cmd) => run(world, cmd),
         Act::Mount(order) => mount(world, order),
