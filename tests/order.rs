@@ -1,8 +1,7 @@
 //! The order of acts, exactly: of a run in which nothing goes wrong, of what the audit promises,
 //! and of the ways out. `HOLDSTILL_BLESS=1` writes the files anew; the difference is for review.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use holdstill::host::faulty::{Blow, Faulty};
 use holdstill::host::sim::{Event, Sim};
@@ -11,17 +10,11 @@ use holdstill::recover;
 use holdstill::run::{self, Outcome};
 
 use crate::common::recorder::Recorder;
-use crate::common::{STATE, Scenario, scenario, scenarios};
+use crate::common::{STATE, Scenario, golden, scenario, scenarios};
 
 /// Holds a trace against its golden file.
 fn check(name: &str, trace: &[String]) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
-    let found = trace.join("\n") + "\n";
-    if std::env::var_os("HOLDSTILL_BLESS").is_some() {
-        fs::write(&path, &found).expect("tests/golden is there");
-    }
-    let expected = fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(expected, found, "the order of acts differs from tests/golden/{name}");
+    golden(name, &(trace.join("\n") + "\n"));
 }
 
 fn backup(sim: Sim, plan: &Plan, script: &[(usize, Blow)]) -> (Vec<String>, Outcome) {

@@ -156,13 +156,16 @@ pub(super) fn read(text: &str, complaints: &mut Vec<Complaint>) -> Raw {
     Raw { top: typed(Spanned::new(0..0, DeValue::Table(table)), text, complaints), ..raw }
 }
 
+/// What helps where the parser's words are all there is.
+const WHERE_KEYS_ARE: &str = "The shipped 'full.toml' has every key, with its unit and default.";
+
 /// The parser's own words on several lines, on one.
 fn syntax(message: &str) -> String {
     message.lines().map(str::trim).collect::<Vec<_>>().join(", ")
 }
 
 fn located(text: &str, span: Option<Range<usize>>, what: &str) -> Complaint {
-    let complaint = Complaint { at: None, what: what.to_owned(), hint: None };
+    let complaint = Complaint::new(what, WHERE_KEYS_ARE);
     span.map_or(complaint.clone(), |span| complaint.at(text, span.start))
 }
 

@@ -6,6 +6,8 @@ pub(crate) mod recorder;
 mod plans;
 mod worlds;
 
+use std::path::Path;
+
 use holdstill::host::sim::Sim;
 use holdstill::plan::Plan;
 
@@ -51,4 +53,15 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
 /// One scenario.
 pub(crate) fn scenario(name: &str) -> Scenario {
     scenarios().into_iter().find(|one| one.name == name).expect("there is such a scenario")
+}
+
+/// Holds a text against a file of `tests/golden`; with `HOLDSTILL_BLESS=1` writes it anew, and the
+/// difference is for review.
+pub fn golden(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("HOLDSTILL_BLESS").is_some() {
+        std::fs::write(&path, text).expect("golden files can be written");
+    }
+    let golden = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(golden == text, "tests/golden/{name} differs from\n{text}");
 }

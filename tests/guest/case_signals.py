@@ -43,6 +43,7 @@ def killed(world, server, word, **sections):
     """SIGKILL while the run holds at `word`: the writers go on at once, and `recover` cleans up."""
     with_previous, path = published(), config(server, **sections)
     with Load(world.primary) as load:
+        slowest = load.worst_ms()  # what this machine does to a commit that nothing holds up
         held = Run("backup", path, WRONG, HOLDSTILL_HOLD_AT=word).wait_until_held(word)
         if sections.get("lock", {}).get("freeze") == "explicit":
             expect(is_frozen(server.datadir), "the filesystem is not frozen while the run holds")
@@ -50,12 +51,17 @@ def killed(world, server, word, **sections):
         moment = time.monotonic()
         os.kill(held.process.pid, signal.SIGKILL)
         resumed = load.resume_ms(moment)
-    expect(resumed <= RESUME_MS_MAX, f"the writers went on after {resumed:.0f} ms only")
+    limit = RESUME_MS_MAX + slowest
+    expect(resumed <= limit, f"the writers went on after {resumed:.0f} ms, {limit:.0f} allowed")
     held.wait()
     recovered = run_tool("recover", path).ended(0)
     expect(published() == with_previous, "a killed run changed what is published")
     world.require_clean_slate()
-    return {"resumed_ms": round(resumed), "recover_s": f"{recovered.seconds:.1f}"}
+    return {
+        "resumed_ms": round(resumed),
+        "slowest_ms": round(slowest),
+        "recover_s": f"{recovered.seconds:.1f}",
+    }
 
 
 def sigkill_in_window_alone(world):

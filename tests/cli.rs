@@ -1,0 +1,53 @@
+//! What an operator reads before anything is touched: the program itself, run with a broken
+//! configuration, held against `tests/golden/cli.txt` word for word.
+
+use std::fmt::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use crate::common::golden;
+
+/// A configuration file's content, its mode, and what it shows.
+const CONFIGS: [(&str, u32, &str); 9] = [
+    ("an unknown key", 0o600, "[lock]\nhold_ms_maxx = 5\n"),
+    ("no TOML at all", 0o600, "[server\n"),
+    ("several complaints at once", 0o600, "state_dir = 'here'\n[lock]\nwait_ms_max = 0\n"),
+    ("a value of the wrong kind", 0o600, "[snapshot]\nsize = 'big'\n[destination]\n"),
+    ("TCP without TLS, not asked for", 0o600, "[server]\nhost = 'db1'\ntls = 'no'\n"),
+    ("an address cannot be verified", 0o600, "[server]\nhost = '127.0.0.1'\ntls_ca = '/ca.pem'\n"),
+    ("a password that others can read", 0o644, "[server]\npassword = 'not-to-be-seen'\n"),
+    ("an option file that is not there", 0o600, "[server]\noption_file = '/nowhere/client.cnf'\n"),
+    ("two passwords", 0o600, "[server]\npassword = 'not-to-be-seen'\noption_file = '/a.cnf'\n"),
+];
+
+#[test]
+fn what_is_told_of_a_broken_configuration() {
+    let home = tempfile::tempdir().expect("a directory can be made");
+    let mut told = String::new();
+    for (what, mode, text) in CONFIGS {
+        let path = home.path().join("holdstill.toml");
+        let destination = if text.contains("[destination]") { "" } else { "[destination]\n" };
+        std::fs::write(&path, format!("{text}{destination}directory = '/backup'\n"))
+            .expect("it can be written");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("ours");
+        tell(&mut told, what, &["audit", "--config", &path.display().to_string()], home.path());
+    }
+    tell(&mut told, "no such file", &["backup", "--config", "/nowhere/h.toml"], home.path());
+    tell(&mut told, "no such command", &["backpu"], home.path());
+    tell(&mut told, "help", &["--help"], home.path());
+    assert!(!told.contains("not-to-be-seen"), "a password was told");
+    golden("cli.txt", &told);
+}
+
+/// Runs the program and adds what it says, with its exit code.
+fn tell(told: &mut String, what: &str, args: &[&str], home: &Path) {
+    let done = Command::new(env!("CARGO_BIN_EXE_holdstill"))
+        .args(args)
+        .output()
+        .expect("the program can be run");
+    let said = [done.stdout, done.stderr].concat();
+    let said = String::from_utf8_lossy(&said).replace(&home.display().to_string(), "HOME");
+    let code = done.status.code().expect("it ends by itself");
+    let _cannot_fail = writeln!(told, "== {what}: exit {code}\n{said}");
+}
