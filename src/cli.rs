@@ -1,6 +1,5 @@
 //! The command line: what is typed becomes one call each. Only this file knows clap.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,13 +9,13 @@ use clap::{Parser, Subcommand};
 use crate::config::{self, Config};
 use crate::error::{Code, Stop};
 use crate::host::dry::DryRun;
-use crate::host::linux::{self, Linux};
+use crate::host::linux::{self, Linux, deadman};
 use crate::host::traced::Traced;
 use crate::host::{Act, Ask, Fault, Host, Login};
 use crate::plan::{self, Refusal};
 use crate::recover::{self, Recovered};
 use crate::ui::{self, Screen};
-use crate::{deadman, ledger, run, store};
+use crate::{ledger, run, store};
 
 /// Where the configuration is looked for.
 const CONFIG: &str = "/etc/holdstill/holdstill.toml";
@@ -39,7 +38,7 @@ Exit codes:
   1 unexpected                5 published, something is left (ledger kept)
   2 usage or configuration    6 failed, something is left (ledger kept)
   3 refused, nothing touched  75 another run is alive
-  130, 143 interrupted by a signal, rolled back clean";
+  129, 130, 143 interrupted by SIGHUP, SIGINT, SIGTERM; rolled back clean";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -142,7 +141,7 @@ fn audit(file: &Path) -> Result<Code, Stop> {
     let (config, login) = load(&host, file)?;
     let dead = ledger::find(&host, &config.state_dir)?;
     let plan = plan::make::plan(&host, &config, &login)?;
-    print(&ui::audit(&plan, &dead));
+    ui::tell(&ui::audit(&plan, &dead));
     Ok(Code::Clean)
 }
 
@@ -152,13 +151,13 @@ fn recover(file: &Path) -> Result<Code, Stop> {
     let mut host = shown(&screen, linux()?);
     let config = read(&host, file)?;
     if host.entry(&config.state_dir)?.is_none() {
-        print("nothing to recover\n");
+        ui::tell("nothing to recover\n");
         return Ok(Code::Clean);
     }
     lock(&mut host, &config, "a recovery")?;
     let all = recover::recover(&mut host, &config.state_dir)?;
     drop(host);
-    print(&ui::recovered(&all));
+    ui::tell(&ui::recovered(&all));
     let clean = all.iter().all(|one| one.end.is_clean());
     Ok(if clean { Code::Clean } else { Code::FailedLeft })
 }
@@ -166,7 +165,7 @@ fn recover(file: &Path) -> Result<Code, Stop> {
 fn list(file: &Path) -> Result<Code, Stop> {
     let host = DryRun(linux()?);
     let config = read(&host, file)?;
-    print(&ui::list(&store::list(&host, &config.destination.directory)?));
+    ui::tell(&ui::list(&store::list(&host, &config.destination.directory)?));
     Ok(Code::Clean)
 }
 
@@ -201,13 +200,9 @@ fn settle_the_dead(host: &mut dyn Host, config: &Config, screen: &Screen) -> Res
     screen.recovered(&all);
     match unsettled.first() {
         None => Ok(()),
-        Some(one) => Err(Stop::Refused(Refusal::new(
+        Some(one) => Err(Stop::Unsettled(Refusal::new(
             format!("a dead run is not settled: its ledger '{}' is kept", one.path.display()),
             "Run 'holdstill recover' and do what it says, then try again.",
         ))),
     }
-}
-
-fn print(text: &str) {
-    let _nobody_reads = std::io::stdout().write_all(text.as_bytes());
 }

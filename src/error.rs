@@ -76,6 +76,9 @@ pub enum Stop {
     /// The plan refuses.
     #[error("{0}")]
     Refused(#[from] Refusal),
+    /// A dead run was found and cannot be settled.
+    #[error("{0}")]
+    Unsettled(Refusal),
     /// Another run holds the lock.
     #[error("another run is alive: {holder}")]
     Busy {
@@ -99,6 +102,7 @@ impl Stop {
         match self {
             Self::Usage(_) => Code::Usage,
             Self::Refused(_) => Code::Refused,
+            Self::Unsettled(_) => Code::FailedLeft,
             Self::Busy { .. } => Code::Busy,
             Self::Unexpected(_) => Code::Unexpected,
         }
@@ -109,7 +113,7 @@ impl Stop {
         let mut text = String::new();
         match self {
             Self::Usage(all) => all.iter().for_each(|one| tell(&mut text, &one.clone().into())),
-            Self::Refused(one) => tell(&mut text, one),
+            Self::Refused(one) | Self::Unsettled(one) => tell(&mut text, one),
             Self::Busy { .. } => tell(
                 &mut text,
                 &Refusal::new(self.to_string(), "Wait for it to end, or look at it with 'ps'."),

@@ -13,7 +13,6 @@ pub mod option_file;
 
 pub mod plan;
 
-pub mod deadman;
 pub mod run;
 
 pub mod claim;

@@ -262,9 +262,9 @@ fn dead_man(host: &mut dyn Host, place: &Place) {
     // The real one is shown in the lab, by killing real runs.
     if place.dead_man {
         host.act(&Act::Connect(place.login.clone())).expect("the lock session opens");
-        let guard = Guard { thaw: vec![place.mount.clone()], ms_max: MS_MAX };
+        let guard = Guard { thaw: vec![place.mount.clone()] };
         host.act(&Act::Guard(guard)).expect("it comes");
-        host.act(&Act::Arm).expect("it is armed");
+        host.act(&Act::Arm(MS_MAX)).expect("it is armed");
         host.act(&Act::Disarm).expect("it goes");
         host.act(&Act::Hangup(Session::Lock)).expect("it can be closed");
     }

@@ -56,8 +56,9 @@ pub enum Act {
     Hangup(Session),
     /// Starts the dead-man: a child that thaws and lets go if we die or overrun.
     Guard(Guard),
-    /// Tells the dead-man that the window opens now. Until `Disarm` nothing is printed or logged.
-    Arm,
+    /// Tells the dead-man for how long from now the window may stay open; a later `Arm` replaces an
+    /// earlier one. From the first until `Disarm` nothing is printed or logged.
+    Arm(Millis),
     /// Tells the dead-man that the window is closed, and waits for its end; done as well if none.
     Disarm,
     /// Freezes a mounted filesystem, by the ioctl that `xfs_freeze -f` uses.
@@ -121,8 +122,6 @@ pub struct Sql {
 pub struct Guard {
     /// The mount points to thaw, opened before anything is frozen.
     pub thaw: Vec<PathBuf>,
-    /// How long the window may be open, from `Arm` to `Disarm`.
-    pub ms_max: Millis,
 }
 
 /// A mount, decided in the plan.
@@ -176,8 +175,8 @@ impl fmt::Display for Act {
             Self::Sql(sql) => write!(f, "{}: {}", sql.session, sql.text),
             Self::Kill(session) => write!(f, "KILL CONNECTION of the {session}"),
             Self::Hangup(session) => write!(f, "close the {session}"),
-            Self::Guard(guard) => write!(f, "start the dead-man, {} at most", guard.ms_max),
-            Self::Arm => f.write_str("arm the dead-man"),
+            Self::Guard(_) => f.write_str("start the dead-man"),
+            Self::Arm(ms) => write!(f, "arm the dead-man for {ms}"),
             Self::Disarm => f.write_str("dismiss the dead-man"),
             Self::Freeze(path) => write!(f, "fsfreeze --freeze {}", path.display()),
             Self::Thaw(path) => write!(f, "fsfreeze --unfreeze {}", path.display()),

@@ -31,7 +31,13 @@ pub enum Deed {
 
 /// Another host, whose acts are told to a listener.
 pub struct Traced<H: Host> {
+    /// Ends before the teller does: an end that thaws must not wait for a line to be written.
     inner: H,
+    teller: Teller,
+}
+
+/// Tells events, or remembers them while the window is open.
+struct Teller {
     listener: Box<dyn FnMut(&Event)>,
     /// The events of the open window, if one is.
     held: Option<Vec<Event>>,
@@ -43,7 +49,7 @@ impl<H: Host> Traced<H> {
     /// Tells a host's acts to a listener.
     pub fn new(inner: H, listener: impl FnMut(&Event) + 'static) -> Self {
         let spare = Vec::with_capacity(WINDOW_EVENTS);
-        Self { inner, listener: Box::new(listener), held: None, spare }
+        Self { inner, teller: Teller { listener: Box::new(listener), held: None, spare } }
     }
 
     fn now(&self) -> u64 {
@@ -52,7 +58,12 @@ impl<H: Host> Traced<H> {
 
     fn tell(&mut self, what: Deed, began: u64, outcome: Result<(), Fault>) {
         let nanos = self.now().saturating_sub(began);
-        let event = Event { what, outcome, nanos };
+        self.teller.tell(Event { what, outcome, nanos });
+    }
+}
+
+impl Teller {
+    fn tell(&mut self, event: Event) {
         match &mut self.held {
             Some(held) => held.push(event),
             None => (self.listener)(&event),
@@ -76,21 +87,21 @@ impl<H: Host> Traced<H> {
 impl<H: Host> Host for Traced<H> {
     fn look(&self, what: &Look) -> Result<Answer, Fault> {
         let found = self.inner.look(what);
-        if self.held.is_none() {
+        if self.teller.held.is_none() {
             tracing::trace!(look = %what, ok = found.is_ok());
         }
         found
     }
 
     fn act(&mut self, what: &Act) -> Result<Answer, Fault> {
-        if *what == Act::Arm {
-            self.window_opens();
+        if matches!(what, Act::Arm(_)) {
+            self.teller.window_opens();
         }
         let began = self.now();
         let outcome = self.inner.act(what);
         self.tell(Deed::Act(what.clone()), began, outcome.as_ref().map(drop).map_err(Clone::clone));
         if *what == Act::Disarm {
-            self.window_closes();
+            self.teller.window_closes();
         }
         outcome
     }
@@ -103,7 +114,7 @@ impl<H: Host> Host for Traced<H> {
     }
 }
 
-impl<H: Host> Drop for Traced<H> {
+impl Drop for Teller {
     /// What was remembered is told even if nobody closed the window.
     fn drop(&mut self) {
         self.window_closes();
@@ -181,12 +192,12 @@ mod tests {
     #[test]
     fn nothing_is_told_while_the_window_is_open() {
         let (mut host, told) = traced();
-        host.act(&Act::Arm).unwrap();
+        host.act(&Act::Arm(Millis(1))).unwrap();
         host.act(&Act::Thaw("/a".into())).unwrap();
         assert!(told.borrow().is_empty());
         host.act(&Act::Disarm).unwrap();
         assert_eq!(told.borrow().len(), 3);
-        host.act(&Act::Arm).unwrap();
+        host.act(&Act::Arm(Millis(1))).unwrap();
         assert_eq!(told.borrow().len(), 3);
         drop(host);
         assert_eq!(told.borrow().len(), 4);

@@ -131,10 +131,10 @@ fn window(
     let freeze = (config.lock.freeze == Freeze::Explicit).then(|| source.mount.point.clone());
     let (origin, size) = (&source.volume.name, cow);
     Window {
-        guard: Guard {
-            thaw: freeze.iter().cloned().collect(),
-            ms_max: Millis(lock_ms_max.0 + hold.0),
-        },
+        guard: Guard { thaw: freeze.iter().cloned().collect() },
+        // After the statement's own deadline: a session that is ended in order is better.
+        wait_ms_max: Millis(lock_ms_max.0 + LOCK_MARGIN_MS),
+        hold_ms_max: hold,
         lock: Sql::lock(LOCK.lock(), lock_ms_max),
         position: server.own_position(),
         freeze,

@@ -80,6 +80,10 @@ pub struct Replica {
 pub struct Window {
     /// The dead-man's order.
     pub guard: Guard,
+    /// How long the window may be open without the lock; the dead-man ends it then.
+    pub wait_ms_max: Millis,
+    /// How long the window may be open with the lock; the dead-man ends it then.
+    pub hold_ms_max: Millis,
     /// Takes the lock.
     pub lock: Sql,
     /// Tells the server's own position and GTID sets, asked under the lock.

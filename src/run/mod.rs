@@ -76,7 +76,10 @@ pub fn backup(host: &mut dyn Host, plan: &Plan, tell: &mut dyn FnMut(Event)) -> 
     let Run { held, mut laps, phase, .. } = run;
 
     let interrupted = host.signal().unwrap_or(None);
-    tell(Event::Phase("settle"));
+    // In the window standard output may lead to the very filesystem that is frozen.
+    if phase != HOLD {
+        tell(Event::Phase("settle"));
+    }
     let left = held.settle(host);
     let stands = if phase == PUBLISH { publish::stands(host, plan) } else { Ok(false) };
     let failed = |fault| Err(Failure { phase, fault, signal: interrupted });

@@ -29,7 +29,7 @@ pub fn acts(plan: &Plan) -> Vec<String> {
 
 fn window(plan: &Plan) -> Vec<Act> {
     let window = &plan.window;
-    let mut acts = vec![Act::Arm, plan.lock()];
+    let mut acts = vec![Act::Arm(window.wait_ms_max), plan.lock(), Act::Arm(window.hold_ms_max)];
     acts.extend(window.freeze.iter().cloned().map(Act::Freeze));
     acts.push(Act::Run(window.snapshot.clone()));
     acts.extend(window.freeze.iter().cloned().map(Act::Thaw));

@@ -36,10 +36,11 @@ struct Marks {
 /// Takes the snapshot while the server holds still.
 pub(super) fn hold_still(run: &mut Run<'_>, record: &mut Record) -> Result<Taken, Fault> {
     let connection = connection(run)?;
-    run.host.act(&Act::Arm)?;
+    run.host.act(&Act::Arm(run.plan.window.wait_ms_max))?;
     let asked = run.host.now()?;
     let locked = lock(run, connection)?;
     let granted = run.host.now()?;
+    run.host.act(&Act::Arm(run.plan.window.hold_ms_max))?;
     let position = position(run)?;
     let frozen = freeze(run, &locked)?;
     let ordered = run.host.now()?;

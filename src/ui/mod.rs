@@ -22,6 +22,11 @@ pub fn log_to_stderr(verbose: bool) {
     let _already_set = tracing_subscriber::registry().with(lines).with(ours).try_init();
 }
 
+/// Prints a text to standard output.
+pub fn tell(text: &str) {
+    let _nobody_reads = std::io::stdout().write_all(text.as_bytes());
+}
+
 /// Prints a message to standard error.
 pub fn complain(message: &str) {
     let _nobody_reads = std::io::stderr().write_all(message.as_bytes());

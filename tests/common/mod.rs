@@ -57,7 +57,7 @@ pub(crate) fn scenario(name: &str) -> Scenario {
 
 /// Holds a text against a file of `tests/golden`; with `HOLDSTILL_BLESS=1` writes it anew, and the
 /// difference is for review.
-pub fn golden(name: &str, text: &str) {
+pub(crate) fn golden(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     if std::env::var_os("HOLDSTILL_BLESS").is_some() {
         std::fs::write(&path, text).expect("golden files can be written");

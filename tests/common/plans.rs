@@ -127,7 +127,9 @@ fn claims(publish: &Publish, source: &Source, mount: &MountOrder, unlock: Sql) -
 fn window(flavour: Flavour) -> Window {
     let (origin, size) = (Name::new(VG, "data"), Bytes(512 << 20));
     Window {
-        guard: Guard { thaw: Vec::new(), ms_max: Millis(30_000) },
+        guard: Guard { thaw: Vec::new() },
+        wait_ms_max: Millis(8_000),
+        hold_ms_max: Millis(30_000),
         lock: Sql::lock("FLUSH TABLES WITH READ LOCK", SQL_MS_MAX),
         position: server(flavour).own_position(),
         freeze: None,

@@ -20,7 +20,8 @@ use super::kernel;
 use crate::host::{Answer, Fault};
 use crate::units::Millis;
 
-/// Said by us: the window opens now.
+/// Said by us: the window may stay open for so many milliseconds from now, as eight bytes that
+/// follow, the lowest first.
 pub(crate) const ARM: u8 = b'a';
 /// Said by us: the window is closed.
 pub(crate) const DISMISS: u8 = b'd';
@@ -39,8 +40,6 @@ const END_TICK: Duration = Duration::from_millis(2);
 /// What the dead-man is told on its command line: numbers only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Watched {
-    /// How long the window may be open.
-    pub(crate) ms_max: Millis,
     /// The lock session's socket.
     pub(crate) socket: Option<RawFd>,
     /// The open mount points to thaw.
@@ -49,7 +48,7 @@ pub(crate) struct Watched {
 
 impl fmt::Display for Watched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:", self.ms_max.0, self.socket.map(|n| n.to_string()).unwrap_or_default())?;
+        write!(f, "{}:", self.socket.map(|n| n.to_string()).unwrap_or_default())?;
         let numbers: Vec<String> = self.thaw.iter().map(ToString::to_string).collect();
         f.write_str(&numbers.join(","))
     }
@@ -59,15 +58,13 @@ impl FromStr for Watched {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("expected 'MS:SOCKET:POINT,...', found '{text}'");
+        let wrong = || format!("expected 'SOCKET:POINT,...', found '{text}'");
         let number = |text: &str| text.parse::<RawFd>().map_err(|_| wrong());
-        let mut parts = text.splitn(3, ':');
-        let (Some(ms), Some(socket), Some(thaw)) = (parts.next(), parts.next(), parts.next())
-        else {
+        let mut parts = text.splitn(2, ':');
+        let (Some(socket), Some(thaw)) = (parts.next(), parts.next()) else {
             return Err(wrong());
         };
         Ok(Self {
-            ms_max: Millis(ms.parse().map_err(|_| wrong())?),
             socket: Some(socket).filter(|text| !text.is_empty()).map(number).transpose()?,
             thaw: thaw
                 .split(',')
@@ -82,6 +79,7 @@ impl FromStr for Watched {
 pub(super) struct DeadMan {
     child: Child,
     pipe: ChildStdin,
+    /// The limit it was last armed with.
     ms_max: Millis,
 }
 
@@ -90,10 +88,8 @@ impl DeadMan {
     pub(super) fn start(
         points: &[BorrowedFd<'_>],
         socket: Option<&OwnedFd>,
-        ms_max: Millis,
     ) -> Result<Self, Fault> {
         let watched = Watched {
-            ms_max,
             socket: socket.map(AsRawFd::as_raw_fd),
             thaw: points.iter().map(AsRawFd::as_raw_fd).collect(),
         };
@@ -109,13 +105,14 @@ impl DeadMan {
             return Err(Fault::refused("the dead-man did not come"));
         }
         let pipe = child.stdin.take().ok_or_else(|| Fault::refused("the dead-man is deaf"))?;
-        Ok(Self { child, pipe, ms_max })
+        Ok(Self { child, pipe, ms_max: Millis(0) })
     }
 
-    /// The window opens now.
-    pub(super) fn arm(&mut self) -> Result<Answer, Fault> {
+    /// The window may stay open for so long from now.
+    pub(super) fn arm(&mut self, ms_max: Millis) -> Result<Answer, Fault> {
+        self.ms_max = ms_max;
         self.pipe
-            .write_all(&[ARM])
+            .write_all(&arming(ms_max))
             .map(|()| Answer::Done)
             .map_err(|error| Fault::refused(format!("the dead-man is gone: {error}")))
     }
@@ -158,11 +155,16 @@ impl DeadMan {
     }
 }
 
+/// The word that arms it.
+pub(super) fn arming(ms_max: Millis) -> Vec<u8> {
+    [&[ARM][..], &ms_max.0.to_le_bytes()].concat()
+}
+
 fn command(watched: &Watched) -> Command {
     let mut keep = watched.thaw.clone();
     keep.extend(watched.socket);
     let mut command = Command::new("/proc/self/exe");
-    command.arg0("holdstill").arg(crate::deadman::COMMAND).arg(watched.to_string());
+    command.arg0("holdstill").arg(super::deadman::COMMAND).arg(watched.to_string());
     command.env_clear().current_dir("/").stdin(Stdio::piped()).stderr(Stdio::null());
     kernel::prepare_dead_man(&mut command, keep);
     command
@@ -206,18 +208,18 @@ mod tests {
     #[test]
     fn what_is_watched_reads_as_written() {
         for (socket, thaw) in [(None, vec![]), (Some(7), vec![4, 5]), (Some(3), vec![9])] {
-            let watched = Watched { ms_max: Millis(1500), socket, thaw };
+            let watched = Watched { socket, thaw };
             assert_eq!(watched.to_string().parse(), Ok(watched));
         }
-        let told = "1:x:".parse::<Watched>().unwrap_err();
-        assert_eq!(told, "expected 'MS:SOCKET:POINT,...', found '1:x:'");
+        let told = "x:1".parse::<Watched>().unwrap_err();
+        assert_eq!(told, "expected 'SOCKET:POINT,...', found 'x:1'");
         assert!("".parse::<Watched>().is_err());
     }
 
     #[test]
     fn somebody_else_in_the_dead_mans_place_is_noticed() {
         // What is started again here is this test's own program, which never says the word.
-        let told = DeadMan::start(&[], None, Millis(1)).map(drop).unwrap_err();
+        let told = DeadMan::start(&[], None).map(drop).unwrap_err();
         assert_eq!(told, Fault::refused("the dead-man did not come"));
     }
 }

@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod command;
+pub mod deadman;
 #[cfg(test)]
 mod fake_server;
 mod files;
@@ -37,9 +38,6 @@ use run_lock::RunLock;
 use sessions::Sessions;
 use signals::{FromNow, Signals};
 
-pub(crate) use freeze::thaw as thaw_open;
-pub(crate) use guard::{ACTED, ARM, DISMISS, FAILED, READY, Watched};
-pub(crate) use kernel::{adopt, ignore_stop_signals};
 pub(crate) use machine::credentials_directory;
 
 /// The machine we run on.
@@ -104,12 +102,12 @@ impl Linux {
     fn start_dead_man(&mut self, order: &Guard) -> Result<DeadMan, Fault> {
         self.points.open(&order.thaw)?;
         let socket = self.sessions.lock_socket()?;
-        DeadMan::start(&self.points.opened(&order.thaw), socket.as_ref(), order.ms_max)
+        DeadMan::start(&self.points.opened(&order.thaw), socket.as_ref())
     }
 
-    fn arm(&mut self) -> Result<Answer, Fault> {
+    fn arm(&mut self, ms_max: Millis) -> Result<Answer, Fault> {
         match self.dead_man.get_mut() {
-            Some(dead_man) => dead_man.arm(),
+            Some(dead_man) => dead_man.arm(ms_max),
             None => Err(Fault::refused("there is no dead-man to arm")),
         }
     }
@@ -169,7 +167,7 @@ impl Host for Linux {
             Act::Kill(session) => self.sessions.kill(*session),
             Act::Hangup(session) => self.sessions.hang_up(*session),
             Act::Guard(order) => self.guard(order),
-            Act::Arm => self.arm(),
+            Act::Arm(ms) => self.arm(*ms),
             Act::Disarm => self.disarm(),
             Act::Freeze(path) => self.points.freeze(path),
             Act::Thaw(path) => self.points.thaw(path),

@@ -7,6 +7,7 @@ use super::rules::{self, Rule};
 use super::world::{DeadMan, Mounted, World};
 use super::{lvm, report};
 use crate::host::{Act, Answer, Cmd, Fault, Guard, Kind, Mount, MountOrder, Session, Thaw};
+use crate::units::Millis;
 
 /// Does it.
 pub(super) fn act(world: &mut World, act: &Act) -> Result<Answer, Fault> {
@@ -35,7 +36,7 @@ pub(super) fn act(world: &mut World, act: &Act) -> Result<Answer, Fault> {
             Ok(())
         }
         Act::Guard(order) => guard(world, order),
-        Act::Arm => arm(world),
+        Act::Arm(ms) => arm(world, *ms),
         Act::Disarm => {
             world.dead_man = None;
             Ok(())
@@ -108,16 +109,15 @@ fn guard(world: &mut World, order: &Guard) -> Result<(), Fault> {
     if world.dead_man.is_some() {
         return Err(Fault::refused("a dead-man is watching already"));
     }
-    let Guard { thaw, ms_max } = order.clone();
-    world.dead_man = Some(DeadMan { thaw, ms_max, armed_at: None });
+    world.dead_man = Some(DeadMan { thaw: order.thaw.clone(), until: None });
     Ok(())
 }
 
-fn arm(world: &mut World) -> Result<(), Fault> {
+fn arm(world: &mut World, ms_max: Millis) -> Result<(), Fault> {
     let now = world.clock;
     match &mut world.dead_man {
         Some(dead_man) => {
-            dead_man.armed_at = Some(now);
+            dead_man.until = Some(now + ms_max.0 * 1_000_000);
             Ok(())
         }
         None => Err(Fault::refused("there is no dead-man to arm")),

@@ -93,9 +93,12 @@ enum Need {
 
 fn need(act: &Act) -> Need {
     let window = match act {
-        Act::Kill(_) | Act::Hangup(_) | Act::Arm | Act::Disarm | Act::Freeze(_) | Act::Thaw(_) => {
-            true
-        }
+        Act::Kill(_)
+        | Act::Hangup(_)
+        | Act::Arm(_)
+        | Act::Disarm
+        | Act::Freeze(_)
+        | Act::Thaw(_) => true,
         Act::Sql(sql) => matches!(sql.text.as_str(), "UNLOCK TABLES" | "BACKUP STAGE END"),
         Act::Run(cmd) => report::program(cmd) == "lvcreate",
         _ => false,

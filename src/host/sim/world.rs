@@ -63,10 +63,8 @@ pub struct Mounted {
 pub struct DeadMan {
     /// What it thaws.
     pub thaw: Vec<PathBuf>,
-    /// How long it lets the window be open.
-    pub ms_max: Millis,
-    /// When it was armed.
-    pub armed_at: Option<u64>,
+    /// The time on the clock until which the window may be open, once it is armed.
+    pub until: Option<u64>,
 }
 
 /// Something that happens to the machine without our doing.
@@ -214,7 +212,7 @@ impl World {
             (&one.mount.point, &one.mount.source, one.private).hash(&mut hash);
         }
         (&self.frozen, self.isolated, self.signal, self.breaches.len()).hash(&mut hash);
-        self.dead_man.as_ref().map(|one| one.armed_at.is_some()).hash(&mut hash);
+        self.dead_man.as_ref().map(|one| one.until.is_some()).hash(&mut hash);
         self.machine.boot.hash(&mut hash);
         hash.finish()
     }
@@ -228,6 +226,6 @@ impl World {
 
 impl DeadMan {
     fn has_overrun(&self, now: u64) -> bool {
-        self.armed_at.is_some_and(|at| now > at + self.ms_max.0 * 1_000_000)
+        self.until.is_some_and(|until| now > until)
     }
 }

@@ -18,11 +18,11 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::mman::{MlockAllFlags, mlockall};
 use nix::sys::socket::{Shutdown, shutdown};
 
-use crate::host::linux::{
-    ACTED, ARM, DISMISS, FAILED, READY, Watched, adopt, ignore_stop_signals, thaw_open,
-};
+use super::freeze;
+use super::guard::{ACTED, ARM, DISMISS, FAILED, READY, Watched};
+use super::kernel::{adopt, ignore_stop_signals};
 
-/// The hidden command that `main` hands to [`run`].
+/// The hidden command that `cli` hands to [`run`].
 pub const COMMAND: &str = "dead-man";
 
 /// How often a thaw that fails is tried, and the pause between.
@@ -32,16 +32,15 @@ const THAW_PAUSE: Duration = Duration::from_millis(100);
 /// Exit status for a command line that nobody but us should write.
 const MISUSED: u8 = 2;
 
-/// What it holds, and for how long at most.
+/// What it holds.
 struct Charge {
     thaw: Vec<OwnedFd>,
     socket: Option<OwnedFd>,
-    limit: Duration,
 }
 
 /// What came of one wait.
 enum Word {
-    Armed,
+    Armed(Duration),
     Dismissed,
     Silence,
     Gone,
@@ -67,7 +66,7 @@ fn prepare(argument: &str) -> Option<Charge> {
     // Both are worth trying, and neither is worth refusing the backup.
     let _if_allowed = fs::write("/proc/self/oom_score_adj", "-1000");
     let _if_allowed = mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE);
-    Some(Charge { thaw, socket, limit: watched.ms_max.into() })
+    Some(Charge { thaw, socket })
 }
 
 /// Waits for the end of the window, or of the one who opened it.
@@ -75,7 +74,7 @@ fn watch(pipe: &mut (impl Read + AsFd), charge: &Charge) -> u8 {
     let mut deadline = None;
     loop {
         match hear(pipe, deadline) {
-            Word::Armed => deadline = deadline.or_else(|| Instant::now().checked_add(charge.limit)),
+            Word::Armed(limit) => deadline = Instant::now().checked_add(limit),
             Word::Dismissed => return 0,
             Word::Gone if deadline.is_none() => return 0,
             Word::Gone | Word::Silence => return let_go(charge),
@@ -102,10 +101,17 @@ fn hear(pipe: &mut (impl Read + AsFd), deadline: Option<Instant>) -> Word {
 fn read(pipe: &mut impl Read) -> Word {
     let mut byte = [0];
     match pipe.read(&mut byte) {
-        Ok(1) if byte[0] == ARM => Word::Armed,
+        Ok(1) if byte[0] == ARM => limit(pipe).map_or(Word::Gone, Word::Armed),
         Ok(1) if byte[0] == DISMISS => Word::Dismissed,
         _ => Word::Gone,
     }
+}
+
+/// The milliseconds that follow the word.
+fn limit(pipe: &mut impl Read) -> io::Result<Duration> {
+    let mut ms = [0; 8];
+    pipe.read_exact(&mut ms)?;
+    Ok(Duration::from_millis(u64::from_le_bytes(ms)))
 }
 
 /// Lets the server go. The socket first, for that cannot block and cannot fail, while a thaw can
@@ -123,7 +129,7 @@ fn thaw(point: &OwnedFd) -> bool {
         if attempt > 0 {
             sleep(THAW_PAUSE);
         }
-        thaw_open(point.as_fd()).is_ok()
+        freeze::thaw(point.as_fd()).is_ok()
     })
 }
 
@@ -137,14 +143,15 @@ mod tests {
     use nix::sys::stat::Mode;
 
     use super::*;
+    use crate::host::linux::guard::arming as armed;
+    use crate::units::Millis;
 
     /// A dead-man on a thread: what to say to it, the server's end of the socket, its status.
-    fn watching(limit_ms: u64) -> (PipeWriter, UnixStream, JoinHandle<u8>) {
+    fn watching() -> (PipeWriter, UnixStream, JoinHandle<u8>) {
         let (mut pipe, say) = io::pipe().unwrap();
         let (ours, server) = UnixStream::pair().unwrap();
         server.set_nonblocking(true).unwrap();
-        let limit = Duration::from_millis(limit_ms);
-        let charge = Charge { thaw: vec![], socket: Some(ours.into()), limit };
+        let charge = Charge { thaw: vec![], socket: Some(ours.into()) };
         let kept = charge.socket.as_ref().unwrap().try_clone().unwrap();
         let watcher = std::thread::spawn(move || {
             let status = watch(&mut pipe, &charge);
@@ -163,8 +170,8 @@ mod tests {
 
     #[test]
     fn an_armed_dead_man_lets_go_when_the_run_dies() {
-        let (mut say, mut server, watcher) = watching(60_000);
-        say.write_all(&[ARM]).unwrap();
+        let (mut say, mut server, watcher) = watching();
+        say.write_all(&armed(Millis(60_000))).unwrap();
         sleep(Duration::from_millis(50));
         assert!(!sees_end(&mut server));
         drop(say);
@@ -174,8 +181,8 @@ mod tests {
 
     #[test]
     fn an_armed_dead_man_lets_go_when_the_window_is_open_too_long() {
-        let (mut say, mut server, watcher) = watching(50);
-        say.write_all(&[ARM, ARM]).unwrap();
+        let (mut say, mut server, watcher) = watching();
+        say.write_all(&[armed(Millis(60_000)), armed(Millis(50))].concat()).unwrap();
         assert_eq!(watcher.join().unwrap(), ACTED);
         assert!(sees_end(&mut server));
         assert!(say.write_all(&[DISMISS]).is_err(), "nobody listens any more");
@@ -183,13 +190,12 @@ mod tests {
 
     #[test]
     fn a_dismissed_or_unarmed_dead_man_touches_nothing() {
-        for words in [&[ARM, DISMISS][..], &[DISMISS], &[]] {
+        for words in [[armed(Millis(60_000)), vec![DISMISS]].concat(), vec![DISMISS], vec![]] {
             let (mut pipe, mut say) = io::pipe().unwrap();
             let (ours, mut server) = UnixStream::pair().unwrap();
             server.set_nonblocking(true).unwrap();
-            let charge =
-                Charge { thaw: vec![], socket: Some(ours.into()), limit: Duration::from_secs(60) };
-            say.write_all(words).unwrap();
+            let charge = Charge { thaw: vec![], socket: Some(ours.into()) };
+            say.write_all(&words).unwrap();
             drop(say);
             assert_eq!(watch(&mut pipe, &charge), 0);
             assert!(!sees_end(&mut server));
@@ -201,9 +207,9 @@ mod tests {
         // A handle that names a file without opening it takes no ioctl.
         let named = OFlag::O_PATH | OFlag::O_CLOEXEC;
         let point = nix::fcntl::open("/", named, Mode::empty()).unwrap();
-        let charge = Charge { thaw: vec![point], socket: None, limit: Duration::ZERO };
+        let charge = Charge { thaw: vec![point], socket: None };
         let (mut pipe, mut say) = io::pipe().unwrap();
-        say.write_all(&[ARM]).unwrap();
+        say.write_all(&armed(Millis(0))).unwrap();
         assert_eq!(watch(&mut pipe, &charge), FAILED);
     }
 }
