@@ -184,8 +184,7 @@ fn load(host: &dyn Host, file: &Path) -> Result<(Config, Login), Stop> {
 fn lock(host: &mut dyn Host, config: &Config, who: &str) -> Result<(), Stop> {
     host.act(&Act::MakeDir(config.state_dir.clone()))?;
     let machine = host.machine()?;
-    let since = jiff::Timestamp::from_second(machine.unix_seconds).unwrap_or_default();
-    let text = format!("{who}, process {}, since {since}", machine.pid);
+    let text = format!("{who}, process {}, since {}", machine.pid, machine.began());
     match host.act(&Act::TakeRunLock { path: config.state_dir.join("lock"), text }) {
         Ok(_) => Ok(()),
         Err(Fault::Refused(holder)) => Err(Stop::Busy { holder: holder.why }),

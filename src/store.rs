@@ -11,8 +11,6 @@ use crate::copy::rsync::Stats;
 use crate::database::Server;
 use crate::database::coordinates::Coordinates;
 use crate::host::{Act, Ask, Fault, Host, UNFINISHED};
-use crate::plan::Plan;
-use crate::run::Laps;
 use crate::units::{Bytes, Millis};
 
 /// The record's file.
@@ -22,7 +20,7 @@ pub const TREE: &str = "tree";
 /// The statements that attach a new replica.
 pub const COORDINATES: &str = "coordinates.sql";
 /// The version of the record's format.
-const VERSION: u32 = 1;
+pub const VERSION: u32 = 1;
 
 /// What is known of a backup.
 #[derive(Clone, Debug, Serialize)]
@@ -89,63 +87,10 @@ pub struct WindowTimes {
     pub released_ms: Millis,
 }
 
-impl Record {
-    /// The record of a run that begins.
-    pub fn begin(plan: &Plan) -> Self {
-        let source = &plan.source;
-        let started = jiff::Timestamp::from_second(plan.machine.unix_seconds).unwrap_or_default();
-        Self {
-            version: VERSION,
-            run: plan.run.clone(),
-            state: "partial",
-            host: plan.machine.host.clone(),
-            started: started.to_string(),
-            server: plan.server.clone(),
-            datadir: source.datadir.clone(),
-            source: SourceVolume {
-                vg: source.vg.clone(),
-                lv: source.lv.clone(),
-                filesystem: source.filesystem.clone(),
-                mount: source.mount.clone(),
-            },
-            lock: plan.window.lock.text.clone(),
-            freeze: if plan.window.freeze.is_some() { "explicit" } else { "device-mapper" },
-            coordinates: Coordinates::default(),
-            window: WindowTimes::default(),
-            timings_ms: serde_json::Map::new(),
-            copied: Stats::default(),
-            cow_percent: None,
-            tools: serde_json::json!({
-                "holdstill": env!("CARGO_PKG_VERSION"),
-                "lvm": plan.tools.lvm,
-                "rsync": plan.tools.rsync,
-            }),
-        }
-    }
-
-    /// Makes it the record of a whole backup.
-    pub fn finish(&mut self, laps: &Laps) {
-        self.state = "published";
-        for lap in laps.all() {
-            self.timings_ms.insert(lap.phase.replace(' ', "_"), lap.ms.0.into());
-        }
-    }
-}
-
 /// Writes the record into a backup's directory.
 pub fn save(host: &mut dyn Host, directory: &Path, record: &Record) -> Result<(), Fault> {
     let text = serde_json::to_string_pretty(record).map_err(|e| Fault::refused(e.to_string()))?;
     host.act(&Act::WriteFile { path: directory.join(RECORD), text: text + "\n" }).map(drop)
-}
-
-/// Writes the statements that attach a new replica.
-pub fn save_coordinates(
-    host: &mut dyn Host,
-    directory: &Path,
-    record: &Record,
-) -> Result<(), Fault> {
-    let text = crate::database::coordinates::statements(record);
-    host.act(&Act::WriteFile { path: directory.join(COORDINATES), text }).map(drop)
 }
 
 /// The run that a record's text names.

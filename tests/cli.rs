@@ -14,7 +14,7 @@ const CONFIGS: [(&str, u32, &str); 9] = [
     ("no TOML at all", 0o600, "[server\n"),
     ("several complaints at once", 0o600, "state_dir = 'here'\n[lock]\nwait_ms_max = 0\n"),
     ("a value of the wrong kind", 0o600, "[snapshot]\nsize = 'big'\n[destination]\n"),
-    ("TCP without TLS, not asked for", 0o600, "[server]\nhost = 'db1'\ntls = 'no'\n"),
+    ("a word that is none of those known", 0o600, "[server]\nhost = 'db1'\ntls = 'no'\n"),
     ("an address cannot be verified", 0o600, "[server]\nhost = '127.0.0.1'\ntls_ca = '/ca.pem'\n"),
     ("a password that others can read", 0o644, "[server]\npassword = 'not-to-be-seen'\n"),
     ("an option file that is not there", 0o600, "[server]\noption_file = '/nowhere/client.cnf'\n"),

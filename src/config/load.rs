@@ -8,11 +8,20 @@ use crate::host::{Ask, Host, Kind};
 /// Reads the configuration file; all complaints at once.
 pub fn load(host: &dyn Host, path: &Path) -> Result<Config, Vec<Complaint>> {
     let text = read(host, path).map_err(|complaint| vec![complaint])?;
-    let config = parse(path, &text)?;
+    let config = parse(path, &text).map_err(|all| in_file(path, all))?;
     if config.server.secret == SecretIn::Config {
         private(host, path, "the configuration").map_err(|complaint| vec![complaint])?;
     }
     Ok(config)
+}
+
+/// Where there is a line and a column, the file belongs to them.
+fn in_file(path: &Path, complaints: Vec<Complaint>) -> Vec<Complaint> {
+    let name = |mut one: Complaint| {
+        one.file = Some(path.into());
+        one
+    };
+    complaints.into_iter().map(name).collect()
 }
 
 fn read(host: &dyn Host, path: &Path) -> Result<String, Complaint> {
@@ -30,10 +39,15 @@ fn read(host: &dyn Host, path: &Path) -> Result<String, Complaint> {
 pub(super) fn private(host: &dyn Host, path: &Path, what: &str) -> Result<(), Complaint> {
     let shown = path.display();
     let looked = host.entry(path).and_then(|entry| Ok((entry, host.machine()?.uid)));
-    let (entry, us) = looked.map_err(|fault| Complaint::new(fault.to_string(), "Try again."))?;
+    let (entry, us) = looked.map_err(|fault| {
+        Complaint::new(fault.to_string(), format!("Look at it with 'stat {shown}'."))
+    })?;
     let Some(entry) = entry.filter(|entry| entry.kind == Kind::File) else {
         let hint = format!("Make '{shown}' with mode 0600, or name another file.");
-        return Err(Complaint::new(format!("{what} '{shown}' is not a file"), hint));
+        return Err(Complaint::new(
+            format!("{what} '{shown}' is not there, or is not a file"),
+            hint,
+        ));
     };
     if entry.mode & 0o077 != 0 {
         let mode = entry.mode & 0o7777;

@@ -161,7 +161,7 @@ const WHERE_KEYS_ARE: &str = "The shipped 'full.toml' has every key, with its un
 
 /// The parser's own words on several lines, on one.
 fn syntax(message: &str) -> String {
-    message.lines().map(str::trim).collect::<Vec<_>>().join(", ")
+    message.lines().map(str::trim).collect::<Vec<_>>().join(", ").replace('`', "'")
 }
 
 fn located(text: &str, span: Option<Range<usize>>, what: &str) -> Complaint {

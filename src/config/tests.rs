@@ -77,7 +77,7 @@ fn all_complaints_come_at_once() {
         "state_dir = \"var\"\n[lock]\nwait_ms_max = 0\nfreeze = \"maybe\"\n[copy]\nms_max = 0",
         "line 1, column 1: state_dir: expected an absolute path without '..', found 'var' | Write \
          the whole path, from '/'.\n\
-         line 4, column 10: unknown variant `maybe`, expected `auto` or `explicit` | -\n\
+         line 4, column 10: unknown variant 'maybe', expected 'auto' or 'explicit' | -\n\
          line 6, column 1: copy.ms_max: expected 1 to 604800000 milliseconds, found 0 | Every \
          limit is a number of milliseconds above zero.",
     );
@@ -247,7 +247,7 @@ fn a_login_is_refused_with_a_hint() {
     );
     assert_eq!(
         told(0o600, "option_file = \"/none.cnf\""),
-        "the option file '/none.cnf' is not a file | Make '/none.cnf' with mode 0600, or name \
+        "the option file '/none.cnf' is not there, or is not a file | Make '/none.cnf' with mode 0600, or name \
          another file."
     );
     assert_eq!(

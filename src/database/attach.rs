@@ -7,15 +7,24 @@
 
 use std::fmt::Write;
 
-use super::coordinates::{Channel, Coordinates};
+use super::coordinates::{Channel, Coordinates, Own};
 use super::dialect::{mariadb_channel, mysql_channel, quoted};
 use super::{Flavour, Server};
-use crate::store::Record;
 use crate::wrong::{self, Wrong};
 
+/// Which backup the statements belong to.
+#[derive(Clone, Copy, Debug)]
+pub struct Heading<'a> {
+    /// The run that made it.
+    pub run: &'a str,
+    /// The host it was made on.
+    pub host: &'a str,
+    /// When the run began.
+    pub started: &'a str,
+}
+
 /// The statements that attach a new replica to the source of this backup.
-pub fn statements(record: &Record) -> String {
-    let (server, coordinates) = (&record.server, &record.coordinates);
+pub fn statements(of: &Heading<'_>, server: &Server, coordinates: &Coordinates) -> String {
     let lines = match (coordinates.channels.is_empty(), server.flavour) {
         (false, Flavour::MariaDb) => mariadb_replica(coordinates),
         (false, Flavour::MySql) => mysql_replica(server, coordinates),
@@ -23,7 +32,7 @@ pub fn statements(record: &Record) -> String {
         (true, Flavour::MariaDb) => mariadb_source(coordinates),
         (true, Flavour::MySql) => mysql_source(server, coordinates),
     };
-    let mut text = header(record);
+    let mut text = header(of, server, coordinates);
     for line in lines {
         let _ = writeln!(text, "{line};");
     }
@@ -31,37 +40,35 @@ pub fn statements(record: &Record) -> String {
 }
 
 /// What must be done before, as comments.
-fn header(record: &Record) -> String {
+fn header(of: &Heading<'_>, server: &Server, coordinates: &Coordinates) -> String {
     let mut text = String::new();
     let mut say = |line: &str| {
         let _ = writeln!(text, "-- {}", line.replace(char::is_control, " "));
     };
-    say(&format!("Attaches a server restored from backup {} as a new replica.", record.run));
-    say(&format!("Taken on '{}' at {} from {}.", record.host, record.started, record.server));
+    say(&format!("Attaches a server restored from backup {} as a new replica.", of.run));
+    say(&format!("Taken on '{}' at {} from {server}.", of.host, of.started));
     say("First start the restored server");
     say("  - with a server_id that no other server here has,");
-    match record.server.flavour {
+    match server.flavour {
         Flavour::MySql => {
             say("  - without the file auto.cnf, so that it gets a server_uuid of its own,");
             say("  - with skip_replica_start (before 8.0.26: skip_slave_start).");
         }
         Flavour::MariaDb => say("  - with skip_slave_start."),
     }
-    let channels = &record.coordinates.channels;
-    if !channels.is_empty() {
+    if !coordinates.channels.is_empty() {
         say("Account and password are those of the replica that was backed up, kept in its files.");
-    } else if record.coordinates.own.file.is_some() {
+    } else if coordinates.own.file.is_some() {
         say("Write the address of the backed-up server in place of SOURCE_HOST, and an account");
         say("with REPLICATION SLAVE in place of REPLICATION_USER and REPLICATION_PASSWORD.");
     } else {
         say("The server wrote no binary log, so no replica can be attached to it.");
     }
-    say(&own_place(record));
+    say(&own_place(&coordinates.own));
     text
 }
 
-fn own_place(record: &Record) -> String {
-    let own = &record.coordinates.own;
+fn own_place(own: &Own) -> String {
     match (&own.file, own.position) {
         (Some(file), Some(position)) => {
             format!("The server's own binary log stood at '{file}', position {position}.")

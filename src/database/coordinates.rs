@@ -7,8 +7,6 @@ use super::replica::{either, name, runs};
 use super::{Flavour, Server};
 use crate::host::Rows;
 
-pub use super::attach::statements;
-
 /// Everything a new replica needs to know.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Coordinates {

@@ -2,7 +2,7 @@
 //! privileges they need, where their files are, and how their answers are read. Functions from
 //! answers to data; nothing here talks to a server.
 
-mod attach;
+pub mod attach;
 pub mod coordinates;
 pub mod dialect;
 pub mod grants;

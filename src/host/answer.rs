@@ -146,8 +146,15 @@ pub enum Thaw {
 pub struct Exit {
     /// Its exit status; nothing if a signal ended it.
     pub code: Option<i32>,
-    /// The last lines of its standard error.
+    /// The last lines of its standard error, on one line.
     pub stderr: String,
+}
+
+impl Machine {
+    /// The wall clock as it was asked for: when a run began.
+    pub fn began(&self) -> jiff::Timestamp {
+        jiff::Timestamp::from_second(self.unix_seconds).unwrap_or_default()
+    }
 }
 
 impl Rows {

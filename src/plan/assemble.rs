@@ -90,7 +90,7 @@ fn names(config: &Config, found: &Found) -> Names {
 
 /// `YYYYMMDDTHHMMSSZ-xxxxxx`: in order of time, and unique even within a second.
 fn run_id(machine: &Machine) -> String {
-    let begun = jiff::Timestamp::from_second(machine.unix_seconds).unwrap_or_default();
+    let begun = machine.began();
     format!("{}-{:06x}", begun.strftime("%Y%m%dT%H%M%SZ"), machine.random & 0x00ff_ffff)
 }
 

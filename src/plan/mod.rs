@@ -4,6 +4,7 @@
 //! commands, statements, limits, and the claims, which are all the run may leave behind.
 //! Deliberately absent: acting. A plan holds no host.
 
+mod acts;
 mod assemble;
 mod destination;
 mod freeze;
@@ -140,7 +141,7 @@ pub struct Tools {
 impl Plan {
     /// The acts of a run in which nothing goes wrong, in order, as the audit prints them.
     pub fn acts(&self) -> Vec<String> {
-        crate::run::acts(self)
+        acts::acts(self)
     }
 
     /// The lock statement as an act.

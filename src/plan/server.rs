@@ -70,14 +70,13 @@ fn reach(host: &dyn Host, login: &Login) -> Result<(), Refusal> {
 /// The numbers are of MySQL's and MariaDB's error lists: 1045 and 1698 access denied, 1130 host not
 /// allowed, 1040 too many connections.
 fn unreached(login: &Login, fault: &Fault) -> Refusal {
-    let what = format!("cannot connect to {login}: {fault}");
     let hint = match fault.cause().sql {
         Some(1045 | 1698) => denied(login),
         Some(1130) => "Create the account for this host as well, or use the socket.".into(),
         Some(1040) => "Raise max_connections, or wait; two connections are needed.".into(),
         _ => format!("Check that the server runs and takes connections at '{login}'."),
     };
-    Refusal::new(what, hint)
+    Refusal::new(fault.to_string(), hint)
 }
 
 fn denied(login: &Login) -> String {

@@ -7,9 +7,9 @@
 
 mod failure;
 mod laps;
-mod order;
 mod prepare;
 mod publish;
+mod record;
 mod transfer;
 mod window;
 
@@ -17,7 +17,6 @@ use std::path::PathBuf;
 
 pub use failure::Failure;
 pub use laps::Laps;
-pub use order::acts;
 pub use publish::Published;
 
 use failure::{COPY, HOLD, MOUNT, PREPARE, PUBLISH, RESUME, STOP};
@@ -28,7 +27,7 @@ use crate::host::{Ask, Fault, Host};
 use crate::ledger;
 use crate::plan::Plan;
 use crate::settle::{Held, Left};
-use crate::store::{Record, WindowTimes};
+use crate::store::WindowTimes;
 use crate::wrong::{self, Wrong};
 
 /// What a run tells while it goes on. Acts are told by the host's `Traced` decorator instead.
@@ -103,7 +102,7 @@ pub fn backup(host: &mut dyn Host, plan: &Plan, tell: &mut dyn FnMut(Event)) -> 
 fn attempt(run: &mut Run<'_>) -> Result<Published, Fault> {
     run.enter(PREPARE)?;
     prepare::ledger(run)?;
-    let mut record = Record::begin(run.plan);
+    let mut record = record::begin(run.plan);
     prepare::stage(run, &record)?;
     prepare::sessions(run)?;
 

@@ -3,8 +3,8 @@
 
 use std::path::PathBuf;
 
-use super::Run;
 use super::transfer::Copied;
+use super::{Run, record};
 use crate::host::{Act, Ask, Fault, Host};
 use crate::plan::Plan;
 use crate::store::{self, Record};
@@ -25,8 +25,8 @@ pub(super) fn publish(
 ) -> Result<Published, Fault> {
     let plan = run.plan;
     let partial = &plan.publish.partial;
-    record.finish(&run.laps);
-    store::save_coordinates(run.host, partial, &record)?;
+    record::finish(&mut record, &run.laps);
+    record::save_coordinates(run, &record)?;
     store::save(run.host, partial, &record)?;
     run.host.act(&Act::SyncFs(partial.clone()))?;
     run.heed_signal()?;

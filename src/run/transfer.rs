@@ -69,7 +69,7 @@ fn succeeded(exit: &Exit) -> Result<(), Fault> {
     match exit.code {
         Some(0) => Ok(()),
         Some(code) => {
-            Err(Fault::unsure(format!("rsync ended with status {code}: {}", exit.stderr.trim())))
+            Err(Fault::unsure(format!("rsync ended with status {code}: {}", exit.stderr)))
         }
         None => Err(Fault::unsure("rsync was ended by a signal")),
     }

@@ -1,19 +1,22 @@
 //! A decorator that writes down every act, as the log would show it.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use holdstill::host::{Act, Answer, Cmd, Exit, Fault, Host, Look};
 
 /// A host whose acts are written down.
 pub(crate) struct Recorder<H> {
     /// The machine below.
     pub(crate) host: H,
-    /// The acts so far.
-    pub(crate) acts: Vec<String>,
+    /// The acts so far; shared, so that a test can write its own lines between them.
+    pub(crate) acts: Rc<RefCell<Vec<String>>>,
 }
 
 impl<H: Host> Recorder<H> {
     /// Nothing is written down yet.
     pub(crate) fn new(host: H) -> Self {
-        Self { host, acts: Vec::new() }
+        Self { host, acts: Rc::default() }
     }
 }
 
@@ -23,12 +26,12 @@ impl<H: Host> Host for Recorder<H> {
     }
 
     fn act(&mut self, what: &Act) -> Result<Answer, Fault> {
-        self.acts.push(what.to_string());
+        self.acts.borrow_mut().push(what.to_string());
         self.host.act(what)
     }
 
     fn stream(&mut self, cmd: &Cmd, each: &mut dyn FnMut(&str)) -> Result<Exit, Fault> {
-        self.acts.push(cmd.to_string());
+        self.acts.borrow_mut().push(cmd.to_string());
         self.host.stream(cmd, each)
     }
 }

@@ -70,7 +70,7 @@ pub(super) fn stream(
     let mut lines = Lines::default();
     let (status, stderr) = drive(cmd, interrupt, &mut |bytes| lines.push(bytes, each))?;
     lines.end(each);
-    Ok(Exit { code: status.code(), stderr })
+    Ok(Exit { code: status.code(), stderr: last_lines(&stderr) })
 }
 
 /// Runs a command to its end, feeding its standard output to `sink`.
@@ -233,6 +233,12 @@ fn quoted(cmd: &Cmd) -> String {
     format!("'{}'", name.to_string_lossy())
 }
 
+/// The last lines of what a command said, on one line.
+fn last_lines(stderr: &str) -> String {
+    let said: Vec<&str> = stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    said[said.len().saturating_sub(SHOWN_LINES_MAX)..].join("; ")
+}
+
 /// A command that did not succeed: how it ended, and the last it said.
 fn failed(cmd: &Cmd, status: ExitStatus, stderr: &str) -> Fault {
     let how = match (status.code(), status.signal()) {
@@ -243,8 +249,7 @@ fn failed(cmd: &Cmd, status: ExitStatus, stderr: &str) -> Fault {
         }
         (None, None) => "ended oddly".into(),
     };
-    let said: Vec<&str> = stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let said = said[said.len().saturating_sub(SHOWN_LINES_MAX)..].join("; ");
+    let said = last_lines(stderr);
     let colon = if said.is_empty() { "" } else { ": " };
     Fault::unsure(format!("{} {how}{colon}{said}", quoted(cmd)))
 }
@@ -318,7 +323,7 @@ mod tests {
         let cmd = sh(r"printf 'a\rb\r\n\nlast'; echo no >&2; exit 23", 10_000, Overrun::End);
         let exit = stream(&cmd, &quiet(), &mut |line| lines.push(line.to_owned())).unwrap();
         assert_eq!(lines, ["a", "b", "last"]);
-        assert_eq!(exit, Exit { code: Some(23), stderr: "no\n".into() });
+        assert_eq!(exit, Exit { code: Some(23), stderr: "no".into() });
     }
 
     #[test]

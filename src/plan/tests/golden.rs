@@ -5,9 +5,9 @@
 use std::fmt::Write;
 
 use super::world::World;
-use crate::database::coordinates;
+use crate::database::attach::{self, Heading};
+use crate::database::coordinates::{self, Coordinates};
 use crate::plan::{Plan, Verdict};
-use crate::store::Record;
 
 const SERVERS: [(&str, &str); 5] = [
     ("mariadb-10.11", include_str!("../../../tests/facts/mariadb-10.11.txt")),
@@ -61,11 +61,12 @@ fn coordinates_are_as_blessed() {
         let plan = world.plan().expect("everything is sound");
         let answers: Vec<_> =
             plan.window.position.iter().map(|question| world.sql[question].clone()).collect();
-        let mut record = Record::begin(&plan);
-        record.coordinates.own = coordinates::own(&plan.server, &answers).expect("it is whole");
+        let own = coordinates::own(&plan.server, &answers).expect("it is whole");
         let status = &world.sql[plan.server.replica_status()];
-        record.coordinates.channels =
-            coordinates::channels(&plan.server, status).expect("it is whole");
-        check(&format!("coordinates-{name}"), &coordinates::statements(&record));
+        let channels = coordinates::channels(&plan.server, status).expect("it is whole");
+        let (host, started) = (&plan.machine.host, &plan.machine.began().to_string());
+        let of = Heading { run: &plan.run, host, started };
+        let found = Coordinates { own, channels };
+        check(&format!("coordinates-{name}"), &attach::statements(&of, &plan.server, &found));
     }
 }

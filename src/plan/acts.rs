@@ -1,12 +1,12 @@
 //! The acts of a run in which nothing goes wrong, from the plan alone: what the audit prints.
 //! A test holds this list against the trace of a real run on the simulated machine.
 
+use super::Plan;
 use crate::host::{Act, Session, Sql};
-use crate::plan::Plan;
 use crate::store::{COORDINATES, RECORD, TREE};
 
 /// Every act, in order, as the log will show it.
-pub fn acts(plan: &Plan) -> Vec<String> {
+pub(super) fn acts(plan: &Plan) -> Vec<String> {
     let file =
         |name: &str| Act::WriteFile { path: plan.publish.partial.join(name), text: String::new() };
     let mut acts = vec![
