@@ -38,6 +38,8 @@ pub enum Claim {
         directory: PathBuf,
         /// The run that made it, as its `backup.json` says.
         run: String,
+        /// The mount point of the destination's filesystem: without it nothing can be said.
+        mount: PathBuf,
     },
     /// A snapshot volume.
     Snapshot {
@@ -97,7 +99,10 @@ impl Claim {
     /// Undoes the claim, and tells what is left if that cannot be confirmed. Idempotent.
     pub fn undo(&self, host: &mut dyn Host) -> Result<(), Fault> {
         match self {
-            Self::Partial { directory, run } => remove_partial(host, directory, run),
+            Self::Partial { directory, run, mount } => {
+                mounted(host, mount)?;
+                remove_partial(host, directory, run)
+            }
             Self::Snapshot { report, remove, vg, lv, tag } => {
                 remove_snapshot(host, report, remove, &lvm::Name::new(vg, lv), tag)
             }
@@ -151,6 +156,14 @@ impl fmt::Display for Claim {
     }
 }
 
+/// What is not to be seen is gone only if its filesystem is there.
+fn mounted(host: &dyn Host, mount: &Path) -> Result<(), Fault> {
+    if host.mounts()?.iter().any(|one| one.point == mount) {
+        return Ok(());
+    }
+    Err(Fault::refused(format!("nothing is mounted at '{}'", mount.display())))
+}
+
 /// Removes the partial copy if its `backup.json` names our run, or if nothing else is in it yet.
 /// The record goes last: a removal that is interrupted leaves a directory that still says whose it
 /// is. What we did not put there keeps the directory.
@@ -189,6 +202,9 @@ fn remove_snapshot(
     let mut last = Ok(());
     for attempt in 0..REMOVE_TRIES_MAX {
         let volumes = lvm::volumes(&host.output(report)?).map_err(Fault::unsure)?;
+        if !volumes.iter().any(|lv| lv.name.vg() == name.vg()) {
+            return Err(Fault::refused(format!("the volume group '{}' is not there", name.vg())));
+        }
         if !volumes.iter().any(|lv| lv.is(name) && (by_name || lv.has_tag(tag))) {
             return Ok(());
         }
@@ -235,7 +251,15 @@ fn restart(
     ms_max: Millis,
 ) -> Result<(), Fault> {
     host.greet(login)?;
+    // Even where an applier runs: a stop that timed out may still be on its way, and the server
+    // lets the start wait behind it. On a running applier it is no more than a note.
     let mut last = Ok(());
+    for one in start {
+        last = host.act(&Act::Sql(Sql::control(&one.start, ms_max))).map(drop);
+        if last.as_ref().is_err_and(Fault::is_overdue) {
+            return last;
+        }
+    }
     for attempt in 0..START_LOOKS_MAX {
         let rows = host.query(Session::Control, status, ms_max)?;
         let idle: Vec<_> =
@@ -243,7 +267,7 @@ fn restart(
         if idle.is_empty() {
             return Ok(());
         }
-        wait_before(attempt, host);
+        wait_before(attempt + 1, host);
         for one in idle {
             last = host.act(&Act::Sql(Sql::control(&one.start, ms_max))).map(drop);
             if last.as_ref().is_err_and(Fault::is_overdue) {

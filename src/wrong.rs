@@ -33,13 +33,15 @@ pub enum Wrong {
     NoLock,
     /// The lock is dropped just before the origin is suspended.
     LockDroppedBeforeSuspend,
+    /// The engine's logs are not written out before the snapshot.
+    LogsLeftInMemory,
     /// What the receiver has read is recorded in place of what the applier has executed.
     ReceiverPosition,
 }
 
 impl Wrong {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::UndoInActionOrder,
         Self::ClaimSavedAfterItsAct,
         Self::UndoByName,
@@ -53,6 +55,7 @@ impl Wrong {
         Self::UnlockWithoutLastResort,
         Self::NoLock,
         Self::LockDroppedBeforeSuspend,
+        Self::LogsLeftInMemory,
         Self::ReceiverPosition,
     ];
 

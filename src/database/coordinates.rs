@@ -40,6 +40,10 @@ pub struct Channel {
     pub name: String,
     /// Whether its applier runs.
     pub applying: bool,
+    /// Whether its receiver runs: `Yes`, `No`, or on its way to the source.
+    pub receiving: String,
+    /// Up to where the applier is to run; `None` if it is to run on.
+    pub until: String,
     /// The source's host.
     pub host: String,
     /// The source's port.
@@ -102,6 +106,8 @@ fn channel(server: &Server, status: &Rows, row: usize) -> Result<Channel, String
     Ok(Channel {
         name: name(status, row).to_owned(),
         applying: runs(status, row),
+        receiving: text("Replica_IO_Running", "Slave_IO_Running")?,
+        until: text("Until_Condition", "Until_Condition")?,
         host: text("Source_Host", "Master_Host")?,
         port: u16::try_from(port).map_err(|_| format!("expected a port, found '{port}'"))?,
         user: text("Source_User", "Master_User")?,
@@ -173,7 +179,7 @@ mod tests {
         Server::parse("10.11.19-MariaDB", "").expect("the version is known")
     }
 
-    const STATUS: [(&str, &str); 12] = [
+    const STATUS: [(&str, &str); 14] = [
         ("Connection_name", "a"),
         ("Slave_SQL_Running", "No"),
         ("Master_Host", "h"),
@@ -186,6 +192,8 @@ mod tests {
         ("Using_Gtid", "Slave_Pos"),
         ("Last_SQL_Errno", "1062"),
         ("Gtid_IO_Pos", "0-1-9"),
+        ("Slave_IO_Running", "Yes"),
+        ("Until_Condition", "None"),
     ];
 
     #[test]
@@ -199,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_missing_column_is_an_error_and_never_a_guess() {
-        for lost in [2, 3, 4, 5, 6, 7, 8, 10] {
+        for lost in [2, 3, 4, 5, 6, 7, 8, 10, 12, 13] {
             let mut status = STATUS.to_vec();
             let (name, _) = status.remove(lost);
             let told = channels(&mariadb(), &rows(&status)).expect_err(name);

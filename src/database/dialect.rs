@@ -30,12 +30,23 @@ impl LockKind {
     }
 }
 
+/// Writes InnoDB's log out and syncs it. A commit that the positions count may otherwise be in the
+/// server's memory alone: with `innodb_flush_log_at_trx_commit` other than 1 by its meaning, and
+/// with 1 because a commit that is in the binary log need not be synced in the redo log as well.
+/// xtrabackup does the same under its lock.
+pub const WRITE_LOGS: &str = "FLUSH NO_WRITE_TO_BINLOG ENGINE LOGS";
+
 /// Asks for statements that have run for long: the lock waits for some of them, and while it does
 /// others wait for it. Appliers and the event scheduler are not statements of anyone's.
 pub const LONG_STATEMENTS: &str = "SELECT ID, USER, TIME FROM information_schema.PROCESSLIST \
                                    WHERE COMMAND IN ('Query', 'Execute') AND TIME >= 5 \
                                    AND USER NOT IN ('system user', 'event_scheduler') \
                                    AND ID <> CONNECTION_ID()";
+
+/// Asks whether a session is on this server; an account sees its own sessions.
+pub fn session_seen(id: u64) -> String {
+    format!("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID = {id}")
+}
 
 /// How long a statement that only sets something may take.
 const SET_MS_MAX: Millis = Millis(5_000);

@@ -30,16 +30,14 @@ pub const QUESTION: &str = "SHOW GRANTS";
 
 /// What every run needs.
 pub fn base(server: &Server, lock: LockKind) -> Vec<Need> {
-    vec![lock_need(server, lock), position_need(server), status_need(server), process_need()]
+    vec![lock_need(lock), position_need(server), status_need(server), process_need()]
 }
 
-fn lock_need(server: &Server, lock: LockKind) -> Need {
-    let or: &[&str] = match (server.flavour, lock) {
-        // On MySQL FLUSH_TABLES alone suffices (tried on 9.7).
-        (Flavour::MySql, LockKind::FlushTables) => &["FLUSH_TABLES"],
-        (Flavour::MariaDb, LockKind::FlushTables) => &[],
-    };
-    Need { privilege: "RELOAD", or, purpose: "the lock" }
+fn lock_need(lock: LockKind) -> Need {
+    match lock {
+        // On MySQL FLUSH_TABLES alone would do for the lock, but not for the engine's logs.
+        LockKind::FlushTables => Need { privilege: "RELOAD", or: &[], purpose: "the lock" },
+    }
 }
 
 /// MariaDB split `REPLICATION CLIENT` in 10.5.2 and prints the new names.
@@ -180,6 +178,8 @@ mod tests {
         let dynamic = "GRANT FLUSH_TABLES,REPLICATION_SLAVE_ADMIN ON *.* TO `backup`@`localhost`";
         let server = Server::parse("9.7.4", "").expect("the version is known");
         let granted = grants(&[static_, dynamic, "GRANT RELOAD ON `db`.* TO `x`@`y`"]);
+        assert_eq!(granted.missing(&base(&server, LockKind::FlushTables)).len(), 1);
+        let granted = grants(&[static_, dynamic, "GRANT RELOAD ON *.* TO `x`@`y`"]);
         assert!(granted.missing(&base(&server, LockKind::FlushTables)).is_empty());
         assert!(granted.meets(&replica(&server)) && !granted.has_roles());
         let all = grants(&["GRANT ALL PRIVILEGES ON *.* TO `root`@`localhost` WITH GRANT OPTION"]);

@@ -6,19 +6,21 @@ use std::collections::BTreeMap;
 use crate::host::Rows;
 
 /// The variables, alphabetically.
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 22] = [
     "aria_log_dir_path",
     "datadir",
     "gtid_mode",
     "innodb_data_file_path",
     "innodb_data_home_dir",
     "innodb_doublewrite_dir",
+    "innodb_flush_log_at_trx_commit",
     "innodb_log_group_home_dir",
     "innodb_temp_data_file_path",
     "innodb_tmpdir",
     "innodb_undo_directory",
     "log_bin",
     "log_bin_basename",
+    "pid_file",
     "relay_log_basename",
     "replica_parallel_workers",
     "replica_preserve_commit_order",

@@ -16,12 +16,12 @@ pub(super) fn acts(plan: &Plan) -> Vec<String> {
         file(RECORD),
         Act::NewDir(plan.publish.partial.join(TREE)),
         Act::MakeDir(plan.mount.point.clone()),
-        Act::Connect(plan.login.clone()),
+        Act::SyncFs(plan.source.mount.clone()),
     ];
+    acts.extend(plan.replica.iter().flat_map(|replica| &replica.stop).cloned().map(Act::Sql));
+    acts.push(Act::Connect(plan.login.clone()));
     acts.extend(plan.session.iter().cloned().map(Act::Sql));
     acts.push(Act::Guard(plan.window.guard.clone()));
-    acts.extend(plan.replica.iter().flat_map(|replica| &replica.stop).cloned().map(Act::Sql));
-    acts.push(Act::SyncFs(plan.source.mount.clone()));
     acts.extend(window(plan));
     acts.extend(after(plan));
     acts.iter().map(Act::to_string).collect()
@@ -30,6 +30,7 @@ pub(super) fn acts(plan: &Plan) -> Vec<String> {
 fn window(plan: &Plan) -> Vec<Act> {
     let window = &plan.window;
     let mut acts = vec![Act::Arm(window.wait_ms_max), plan.lock(), Act::Arm(window.hold_ms_max)];
+    acts.push(Act::Sql(window.write_logs.clone()));
     acts.extend(window.freeze.iter().cloned().map(Act::Freeze));
     acts.push(Act::Run(window.snapshot.clone()));
     acts.extend(window.freeze.iter().cloned().map(Act::Thaw));

@@ -32,7 +32,7 @@ pub(super) struct Found {
     pub(super) source: source::Found,
     pub(super) replica: Option<replication::Found>,
     pub(super) cow: Bytes,
-    pub(super) copy_bytes: Bytes,
+    pub(super) destination: super::destination::Found,
     pub(super) notes: Vec<Note>,
 }
 
@@ -65,7 +65,7 @@ pub(super) fn plan(config: &Config, login: &Login, found: Found) -> Result<Plan,
         source,
         mount,
         copy,
-        copy_bytes: found.copy_bytes,
+        copy_bytes: found.destination.copy_bytes,
         publish: names.publish,
         tools: found.versions,
     })
@@ -97,7 +97,11 @@ fn run_id(machine: &Machine) -> String {
 /// In scope order: artifacts first, quiesce last.
 fn claims(config: &Config, found: &Found, names: &Names, source: &Source) -> Vec<Claim> {
     let mut claims = vec![
-        Claim::Partial { directory: names.publish.partial.clone(), run: names.run.clone() },
+        Claim::Partial {
+            directory: names.publish.partial.clone(),
+            run: names.run.clone(),
+            mount: found.destination.mount.clone(),
+        },
         Claim::Snapshot {
             report: source.report.clone(),
             remove: thick::remove(&found.programs.thick, &names.snapshot, &names.tag),
@@ -136,6 +140,7 @@ fn window(
         wait_ms_max: Millis(lock_ms_max.0 + LOCK_MARGIN_MS),
         hold_ms_max: hold,
         lock: Sql::lock(LOCK.lock(), lock_ms_max),
+        write_logs: Sql::lock(dialect::WRITE_LOGS, lock_ms_max),
         position: server.own_position(),
         freeze,
         snapshot: thick::take(&programs.thick, origin, &names.snapshot, &names.tag, size, hold),

@@ -1,6 +1,6 @@
 //! Where the backup goes: a directory of ours alone, on another filesystem, with room for it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::make::pass;
 use super::source::mount_of;
@@ -13,13 +13,22 @@ use crate::units::Bytes;
 /// is written until the snapshot is taken.
 const MARGIN_PERCENT: u64 = 5;
 
+/// The destination, as far as a plan needs it.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    /// How much the copy will read.
+    pub(super) copy_bytes: Bytes,
+    /// The mount point of the filesystem.
+    pub(super) mount: PathBuf,
+}
+
 /// How much the copy will read, if the destination can take it.
 pub(super) fn check(
     host: &dyn Host,
     config: &Config,
     source: &source::Found,
     notes: &mut Vec<Note>,
-) -> Result<Bytes, Refusal> {
+) -> Result<Found, Refusal> {
     let path = &config.destination.directory;
     let shown = path.display();
     let entry = directory(host, path)?;
@@ -28,7 +37,7 @@ pub(super) fn check(
         let what = format!("the destination '{shown}' is on the filesystem it backs up ('{at}')");
         return Err(Refusal::new(what, "Name a directory on another disk or machine."));
     }
-    writable(host, path, &entry)?;
+    let mount = writable(host, path, &entry)?;
     let mut wanted = Bytes(0);
     for part in &source.parts {
         wanted.0 = wanted.0.saturating_add(host.usage(&part.real)?.0);
@@ -45,7 +54,7 @@ pub(super) fn check(
         return Err(Refusal::new(what, hint));
     }
     pass(notes, "destination", format!("'{shown}': {wanted} to copy, {free} free"));
-    Ok(wanted)
+    Ok(Found { copy_bytes: wanted, mount })
 }
 
 /// The destination, if it is a directory that only its owner can write to: a backup holds
@@ -69,12 +78,18 @@ fn directory(host: &dyn Host, path: &Path) -> Result<Entry, Refusal> {
     Ok(entry)
 }
 
-fn writable(host: &dyn Host, path: &Path, entry: &Entry) -> Result<(), Refusal> {
+/// The mount point of the destination, if it can be written to.
+fn writable(host: &dyn Host, path: &Path, entry: &Entry) -> Result<PathBuf, Refusal> {
     let mounts = host.mounts()?;
-    let Some(mount) = mount_of(entry, &mounts).filter(|mount| mount.read_only) else {
-        return Ok(());
+    let shown = path.display();
+    let Some(mount) = mount_of(entry, &mounts) else {
+        let what = format!("cannot find the mount of the destination '{shown}'");
+        return Err(Refusal::new(what, "Name a directory on a mounted filesystem."));
     };
-    let (shown, at) = (path.display(), mount.point.display());
+    if !mount.read_only {
+        return Ok(mount.point.clone());
+    }
+    let at = mount.point.display();
     let what = format!("the destination '{shown}' is on a filesystem mounted read-only ('{at}')");
     Err(Refusal::new(what, format!("Run 'mount -o remount,rw {at}'.")))
 }

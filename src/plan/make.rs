@@ -18,7 +18,7 @@ pub fn plan(host: &dyn Host, config: &Config, login: &Login) -> Result<Plan, Ref
     let replica = replication::look(host, config, login, &met, &mut notes)?;
     let cow = space::cow_store(host, config, &programs, &source, &mut notes)?;
     freeze::check(host, config, &machine, &source, &mut notes)?;
-    let copy_bytes = destination::check(host, config, &source, &mut notes)?;
+    let destination = destination::check(host, config, &source, &mut notes)?;
     let found = assemble::Found {
         machine,
         programs,
@@ -27,7 +27,7 @@ pub fn plan(host: &dyn Host, config: &Config, login: &Login) -> Result<Plan, Ref
         source,
         replica,
         cow,
-        copy_bytes,
+        destination,
         notes,
     };
     assemble::plan(config, login, found)

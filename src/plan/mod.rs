@@ -87,6 +87,8 @@ pub struct Window {
     pub hold_ms_max: Millis,
     /// Takes the lock.
     pub lock: Sql,
+    /// Makes InnoDB write its log out, so that every commit the positions count is in the files.
+    pub write_logs: Sql,
     /// Tells the server's own position and GTID sets, asked under the lock.
     pub position: Vec<String>,
     /// The mount point to freeze, if the freeze is explicit.

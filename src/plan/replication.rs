@@ -95,6 +95,7 @@ fn sound(channel: &Channel, met: &Met) -> Result<(), Refusal> {
         let what = "cannot back up a member of a replication group yet";
         return Err(Refusal::new(what, "Back up an asynchronous replica of the group instead."));
     }
+    restartable(channel, met)?;
     // MariaDB's parallel appliers commit in the source's order unless GTIDs with several domains
     // allow otherwise, and then the GTID position holds every domain's place: so both the file and
     // position, and the GTID position, are exact (MariaDB, Parallel Replication, "in-order").
@@ -102,6 +103,27 @@ fn sound(channel: &Channel, met: &Met) -> Result<(), Refusal> {
         return Ok(());
     }
     exact_by_file(channel, met)
+}
+
+/// Whether the applier can be stopped and started again without losing anything.
+fn restartable(channel: &Channel, met: &Met) -> Result<(), Refusal> {
+    if !channel.applying {
+        return Ok(());
+    }
+    // A start by us would forget the end that was set for it.
+    if !matches!(channel.until.as_str(), "" | "None") {
+        let what = format!("{} runs until a set place ({})", shown(channel), channel.until);
+        return Err(Refusal::new(what, "Try again when its applier has stopped there."));
+    }
+    // With both threads stopped START SLAVE throws the relay logs away where GTID is in use, to
+    // fetch them again (MariaDB, start_slave_threads): they may be gone from the source by now.
+    let mariadb_by_gtid = met.server.flavour == Flavour::MariaDb && !channel.gtid.is_empty();
+    if mariadb_by_gtid && channel.receiving == "No" {
+        let what = format!("the receiver of {} is stopped while its applier runs", shown(channel));
+        let hint = "Run 'START SLAVE IO_THREAD', or let the applier finish and stop it as well.";
+        return Err(Refusal::new(what, hint));
+    }
+    Ok(())
 }
 
 /// MySQL's parallel applier without GTID. In commit order a clean STOP REPLICA leaves no gap and

@@ -1,6 +1,6 @@
 //! Meeting the server: reaching it, its version, its privileges, its variables.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::make::{pass, warn};
 use super::{Note, Refusal};
@@ -8,7 +8,7 @@ use crate::database::dialect::{self, LockKind};
 use crate::database::grants::{self, Granted, Need};
 use crate::database::settings::{self, Settings};
 use crate::database::{INTRODUCTION, Server, places};
-use crate::host::{Ask, Fault, Host, Login, Reach, Rows, Secret, Session};
+use crate::host::{Ask, Entry, Fault, Host, Login, Reach, Rows, Secret, Session};
 use crate::units::Millis;
 
 /// How long a question to the server may take while planning.
@@ -47,7 +47,51 @@ pub(super) fn meet(host: &dyn Host, login: &Login, notes: &mut Vec<Note>) -> Res
         let hint = "Ask the server: SHOW VARIABLES LIKE 'datadir'.";
         Refusal::new(format!("cannot find the data directory: {why}"), hint)
     })?;
+    memory_only_log(&server, &settings)?;
+    files_are_here(host, login, &settings, &datadir, notes)?;
     Ok(Met { server, account, granted, settings, datadir })
+}
+
+/// MariaDB's FLUSH ENGINE LOGS does nothing where commits are not written out at all: up to a
+/// second of commits would be in the positions and not in the files.
+fn memory_only_log(server: &Server, settings: &Settings) -> Result<(), Refusal> {
+    if !server.is_mariadb() || settings.get("innodb_flush_log_at_trx_commit") != Some("0") {
+        return Ok(());
+    }
+    let what = "the server keeps the last commits in memory alone \
+                (innodb_flush_log_at_trx_commit is 0)";
+    let hint = "Run 'SET GLOBAL innodb_flush_log_at_trx_commit = 2' on the server: it survives a \
+                crash of the server, and a snapshot.";
+    Err(Refusal::new(what, hint))
+}
+
+/// Whether the server that answers is the one whose files are here, and not one in a container or
+/// behind an address: a server works in its data directory.
+fn files_are_here(
+    host: &dyn Host,
+    login: &Login,
+    settings: &Settings,
+    datadir: &Path,
+    notes: &mut Vec<Note>,
+) -> Result<(), Refusal> {
+    let file = datadir.join(settings.get("pid_file").unwrap_or("pid_file"));
+    let text = host.file(&file)?.unwrap_or_default();
+    let pid: u32 = text.trim().parse().unwrap_or(0);
+    let works_in = host.entry(&PathBuf::from(format!("/proc/{pid}/cwd")))?;
+    let keeps = host.entry(datadir)?;
+    let place = |entry: Option<Entry>| entry.map(|entry| (entry.real, entry.device));
+    if works_in.is_some() && place(works_in) == place(keeps) {
+        pass(notes, "files", format!("process {pid} works in '{}'", datadir.display()));
+        return Ok(());
+    }
+    let what = format!(
+        "the server at '{login}' is not seen to work in '{}' on this host (its pid file is '{}')",
+        datadir.display(),
+        file.display()
+    );
+    let hint = "Run holdstill on the server's own host, outside of containers, and connect to the \
+                server itself.";
+    Err(Refusal::new(what, hint))
 }
 
 /// Asks on the control session.

@@ -104,14 +104,14 @@ fn attempt(run: &mut Run<'_>) -> Result<Published, Fault> {
     prepare::ledger(run)?;
     let mut record = record::begin(run.plan);
     prepare::stage(run, &record)?;
-    prepare::sessions(run)?;
+    prepare::flush(run)?;
 
     run.enter(STOP)?;
     prepare::stop_appliers(run)?;
     record.coordinates.channels = prepare::channels(run)?;
-    prepare::flush(run)?;
 
     run.enter(HOLD)?;
+    prepare::sessions(run)?;
     let taken = window::hold_still(run, &mut record)?;
     (run.tell)(Event::Window(record.window.clone()));
 

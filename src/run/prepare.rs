@@ -45,7 +45,6 @@ pub(super) fn stage(run: &mut Run<'_>, record: &Record) -> Result<(), Fault> {
 
 /// Opens the lock session, prepares it, and starts the dead-man that holds its socket.
 pub(super) fn sessions(run: &mut Run<'_>) -> Result<(), Fault> {
-    run.host.greet(&run.plan.login)?;
     run.host.act(&Act::Connect(run.plan.login.clone()))?;
     for sql in &run.plan.session {
         run.host.act(&Act::Sql(sql.clone()))?;
@@ -55,6 +54,7 @@ pub(super) fn sessions(run: &mut Run<'_>) -> Result<(), Fault> {
 
 /// Stops the appliers that run. Before any lock: never while holding one.
 pub(super) fn stop_appliers(run: &mut Run<'_>) -> Result<(), Fault> {
+    run.host.greet(&run.plan.login)?;
     let Some(replica) = &run.plan.replica else { return Ok(()) };
     for stop in &replica.stop {
         run.host.act(&Act::Sql(stop.clone())).map_err(|f| f.during("cannot stop the applier"))?;

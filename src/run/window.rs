@@ -6,7 +6,7 @@
 
 use super::Run;
 use crate::claim::Claim;
-use crate::database::coordinates;
+use crate::database::{coordinates, dialect};
 use crate::host::{Act, Answer, Ask, Fault, Rows, Session};
 use crate::store::{Record, WindowTimes};
 use crate::units::Millis;
@@ -41,6 +41,7 @@ pub(super) fn hold_still(run: &mut Run<'_>, record: &mut Record) -> Result<Taken
     let locked = lock(run, connection)?;
     let granted = run.host.now()?;
     run.host.act(&Act::Arm(run.plan.window.hold_ms_max))?;
+    write_logs(run, &locked)?;
     let position = position(run)?;
     let frozen = freeze(run, &locked)?;
     let ordered = run.host.now()?;
@@ -60,10 +61,17 @@ pub(super) fn hold_still(run: &mut Run<'_>, record: &mut Record) -> Result<Taken
     Ok(taken)
 }
 
-/// The lock session's number, as the server knows it before the lock.
+/// The lock session's number, as the server knows it before the lock. The control session must see
+/// it: behind a proxy the two could be on different servers, and the position of one would be told
+/// of the files of another.
 fn connection(run: &Run<'_>) -> Result<u64, Fault> {
-    let rows = run.host.query(Session::Lock, IDENTITY, run.plan.window.ask_ms_max)?;
-    number(&rows)
+    let ms_max = run.plan.window.ask_ms_max;
+    let id = number(&run.host.query(Session::Lock, IDENTITY, ms_max)?)?;
+    let seen = run.host.query(Session::Control, &dialect::session_seen(id), ms_max)?;
+    if seen.only() == Some("1") {
+        return Ok(id);
+    }
+    Err(Fault::refused(format!("the lock session {id} is not on the server we look at")))
 }
 
 /// Who a session is; a reconnected one would have another number.
@@ -79,6 +87,15 @@ fn lock(run: &mut Run<'_>, connection: u64) -> Result<Locked, Fault> {
         run.host.act(&run.plan.lock()).map_err(|f| f.during("cannot lock the server"))?;
     }
     Ok(Locked { connection })
+}
+
+/// Every commit that the positions count must be in the files.
+fn write_logs(run: &mut Run<'_>, _: &Locked) -> Result<(), Fault> {
+    if wrong::design(Wrong::LogsLeftInMemory) {
+        return Ok(());
+    }
+    let written = run.host.act(&Act::Sql(run.plan.window.write_logs.clone()));
+    written.map(drop).map_err(|f| f.during("cannot write out the engine's logs"))
 }
 
 /// The server's own position and GTID sets: they stand still now. Asked on the control session,

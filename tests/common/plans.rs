@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use holdstill::claim::{Claim, Restart};
 use holdstill::copy::rsync;
+use holdstill::database::dialect::WRITE_LOGS;
 use holdstill::database::{Flavour, Server};
 use holdstill::host::{Cmd, Guard, Login, MountOrder, Reach, Secret, Sql};
 use holdstill::plan::{Plan, Publish, Replica, Source, Tools, Window};
@@ -110,7 +111,11 @@ fn alone(flavour: Flavour, filesystem: &str) -> Plan {
 
 fn claims(publish: &Publish, source: &Source, mount: &MountOrder, unlock: Sql) -> Vec<Claim> {
     vec![
-        Claim::Partial { directory: publish.partial.clone(), run: RUN.into() },
+        Claim::Partial {
+            directory: publish.partial.clone(),
+            run: RUN.into(),
+            mount: DESTINATION.into(),
+        },
         Claim::Snapshot {
             report: source.report.clone(),
             remove: thick::remove(&programs(), &snapshot(), &tag()),
@@ -131,6 +136,7 @@ fn window(flavour: Flavour) -> Window {
         wait_ms_max: Millis(8_000),
         hold_ms_max: Millis(30_000),
         lock: Sql::lock("FLUSH TABLES WITH READ LOCK", SQL_MS_MAX),
+        write_logs: Sql::lock(WRITE_LOGS, SQL_MS_MAX),
         position: server(flavour).own_position(),
         freeze: None,
         snapshot: thick::take(&programs(), &origin, &snapshot(), &tag(), size, Millis(20_000)),

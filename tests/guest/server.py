@@ -39,16 +39,19 @@ relay-log = relay
 skip-name-resolve
 max-connections = 60
 innodb-buffer-pool-size = 64M
-innodb-flush-log-at-trx-commit = 1
 sync-binlog = 1
 myisam-recover-options = OFF
 """
+# Commits that are not written out as they happen, as far as the server can write them out when it is
+# told to: so a backup that forgets to tell it is noticed.
 OF_MARIADB = """log-slave-updates
+innodb-flush-log-at-trx-commit = 2
 binlog-format = ROW
 gtid-strict-mode = 1
 innodb-log-file-size = 16M
 """
 OF_MYSQL = """log-replica-updates
+innodb-flush-log-at-trx-commit = 0
 mysqlx = OFF
 innodb-redo-log-capacity = 16M
 """

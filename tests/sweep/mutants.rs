@@ -21,6 +21,7 @@ fn expected(design: Wrong) -> (usize, Rule) {
         Wrong::ThawNotABarrier => (1, Rule::Writable),
         Wrong::UnlockWithoutLastResort => (1, Rule::LetGo),
         Wrong::NoLock | Wrong::LockDroppedBeforeSuspend => (0, Rule::Lock),
+        Wrong::LogsLeftInMemory => (0, Rule::Logs),
         Wrong::ReceiverPosition => (0, Rule::Coordinates),
     }
 }

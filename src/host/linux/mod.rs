@@ -184,6 +184,6 @@ impl Host for Linux {
     }
 
     fn stream(&mut self, cmd: &Cmd, each: &mut dyn FnMut(&str)) -> Result<Exit, Fault> {
-        command::stream(cmd, &self.interrupt(), each)
+        command::stream(cmd, &self.signals.ever(), each)
     }
 }

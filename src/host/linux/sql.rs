@@ -37,9 +37,9 @@ mod code {
     /// (`ER_SERVER_SHUTDOWN`, `ER_ABORTING_CONNECTION`, `ER_NET_*`, `ER_CONNECTION_KILLED`,
     /// `ER_CLIENT_INTERACTION_TIMEOUT`); `ER_LOCK_WAIT_TIMEOUT`, since on MySQL a FLUSH TABLES
     /// WITH READ LOCK that ran into it keeps the global read lock until its session closes; and
-    /// `ER_QUERY_INTERRUPTED`.
-    pub(super) const UNSURE: [u16; 12] =
-        [1053, 1080, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 4031, 1205, 1317];
+    /// `ER_QUERY_INTERRUPTED`, with MariaDB's `ER_STATEMENT_TIMEOUT`.
+    pub(super) const UNSURE: [u16; 13] =
+        [1053, 1080, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 4031, 1205, 1317, 1969];
     /// `ER_STOP_REPLICA_SQL_THREAD_TIMEOUT` and the receiver's (MySQL): the thread "will stop once
     /// the current task is complete".
     pub(super) const STILL_COMING: [u16; 2] = [1875, 1876];

@@ -6,7 +6,7 @@ use crate::database::Flavour;
 use crate::host::{Fault, Rows};
 
 /// The columns as MySQL names them from 8.0.22 on.
-const MYSQL: [&str; 14] = [
+const MYSQL: [&str; 15] = [
     "Channel_Name",
     "Replica_IO_Running",
     "Replica_SQL_Running",
@@ -21,10 +21,11 @@ const MYSQL: [&str; 14] = [
     "Last_SQL_Errno",
     "Last_SQL_Error",
     "Retrieved_Gtid_Set",
+    "Until_Condition",
 ];
 
 /// The columns as MariaDB names them.
-const MARIADB: [&str; 14] = [
+const MARIADB: [&str; 15] = [
     "Connection_name",
     "Slave_IO_Running",
     "Slave_SQL_Running",
@@ -39,6 +40,7 @@ const MARIADB: [&str; 14] = [
     "Last_SQL_Errno",
     "Last_SQL_Error",
     "Gtid_IO_Pos",
+    "Until_Condition",
 ];
 
 /// Whether a statement tells the channels' states.

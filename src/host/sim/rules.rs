@@ -8,6 +8,7 @@ use super::files::Owner;
 use super::report;
 use super::volumes::Content;
 use super::world::World;
+use crate::database::dialect::WRITE_LOGS;
 use crate::host::{Act, Look, Session};
 use crate::store;
 
@@ -16,6 +17,8 @@ use crate::store;
 pub enum Rule {
     /// A snapshot counts only if its suspend fell under our lock, with every applier stopped.
     Lock,
+    /// What the positions count is in the files: InnoDB's log was written out under the lock.
+    Logs,
     /// Nothing is copied but from a mounted snapshot of ours that is valid.
     Source,
     /// While frozen nothing of ours is written, asked or ordered but the planned snapshot.
@@ -99,7 +102,9 @@ fn need(act: &Act) -> Need {
         | Act::Disarm
         | Act::Freeze(_)
         | Act::Thaw(_) => true,
-        Act::Sql(sql) => matches!(sql.text.as_str(), "UNLOCK TABLES" | "BACKUP STAGE END"),
+        Act::Sql(sql) => {
+            matches!(sql.text.as_str(), WRITE_LOGS | "UNLOCK TABLES" | "BACKUP STAGE END")
+        }
         Act::Run(cmd) => report::program(cmd) == "lvcreate",
         _ => false,
     };
@@ -140,6 +145,9 @@ pub(super) fn copied(world: &mut World, source: &Path) -> Option<Content> {
     let overflowed = lv.is_some_and(|lv| lv.overflowed);
     if !content.locked {
         world.breach(Rule::Lock, "the origin was suspended while clients could write");
+    }
+    if !content.logs_written {
+        world.breach(Rule::Logs, "the origin was suspended with commits in memory alone");
     }
     if !content.still {
         world.breach(Rule::Lock, "the origin was suspended while an applier ran");

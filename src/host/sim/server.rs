@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::replication;
 use crate::database::Flavour;
+use crate::database::dialect::WRITE_LOGS;
 use crate::host::{Fault, Rows, Session, Sql};
 
 /// How far the binary log grows with every call while writes go on.
@@ -31,6 +32,8 @@ pub struct Server {
     pub position: u64,
     /// How much was written in all.
     pub writes: u64,
+    /// Whether InnoDB's log was written out after the last write.
+    pub logs_written: bool,
     /// Whether the lock came from a statement that failed: then `UNLOCK TABLES` does not release
     /// it, only the end of its session does (seen on MySQL 9.7 after a timed-out FTWRL).
     stuck: bool,
@@ -81,6 +84,7 @@ impl Server {
             lock: None,
             position: 400,
             writes: 0,
+            logs_written: false,
             stuck: false,
             last_resorts: (false, false),
             lock_session: None,
@@ -98,6 +102,7 @@ impl Server {
             }
         }
         if writable {
+            self.logs_written = false;
             self.writes += 1;
             self.position += OWN_STEP;
         }
@@ -224,6 +229,10 @@ impl Server {
                 Ok(())
             }
             "BACKUP STAGE START" | "BACKUP STAGE FLUSH" | "BACKUP STAGE BLOCK_DDL" => Ok(()),
+            WRITE_LOGS => {
+                self.logs_written = true;
+                Ok(())
+            }
             _ if text.starts_with("SET ") => Ok(()),
             _ => replication::execute(&mut self.channels, text),
         }
@@ -251,6 +260,9 @@ impl Server {
             "SELECT CONNECTION_ID()" => row(&[("CONNECTION_ID()", number.to_string())]),
             "SHOW MASTER STATUS" | "SHOW BINARY LOG STATUS" | "SHOW BINLOG STATUS" => {
                 row(&[("File", "binlog.000003".into()), ("Position", self.position.to_string())])
+            }
+            _ if text.contains("information_schema.PROCESSLIST WHERE ID = ") => {
+                row(&[("COUNT(*)", u8::from(self.lock_session.is_some()).to_string())])
             }
             _ if text.starts_with("SELECT @@GLOBAL.gtid_") => self.gtid_sets(),
             _ if replication::is_status(text) => replication::status(&self.channels, self.flavour),

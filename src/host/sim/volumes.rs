@@ -52,6 +52,8 @@ pub struct Content {
     pub locked: bool,
     /// Whether no applier ran.
     pub still: bool,
+    /// Whether InnoDB's log was written out after the last commit.
+    pub logs_written: bool,
 }
 
 impl Content {
@@ -63,6 +65,7 @@ impl Content {
             channels: server.channels.clone(),
             locked: server.is_locked_by_us(),
             still: server.stands_still(),
+            logs_written: server.logs_written,
         }
     }
 }
@@ -127,7 +130,10 @@ impl Volumes {
     pub(super) fn fingerprint(&self, hash: &mut impl Hasher) {
         for lv in &self.all {
             (&lv.vg, &lv.lv, lv.overflowed, &lv.tags).hash(hash);
-            let caught = lv.snapshot.as_ref().map(|(_, content)| (content.locked, content.still));
+            let caught = lv
+                .snapshot
+                .as_ref()
+                .map(|(_, content)| (content.locked, content.still, content.logs_written));
             caught.hash(hash);
         }
     }

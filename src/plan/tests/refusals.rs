@@ -44,6 +44,44 @@ fn who_and_with_what() {
 }
 
 #[test]
+fn the_server_is_not_the_one_whose_files_are_here() {
+    check(
+        MARIADB,
+        |world| world.answer("pid_file", "/run/mysqld/other.pid"),
+        "the server at 'backup@/run/mysqld/mysqld.sock' is not seen to work in '/var/lib/mysql' on \
+         this host (its pid file is '/run/mysqld/other.pid')",
+        "Run holdstill on the server's own host, outside of containers, and connect to the server \
+         itself.",
+    );
+    check(
+        MARIADB,
+        |world| world.answer("innodb_flush_log_at_trx_commit", "0"),
+        "the server keeps the last commits in memory alone (innodb_flush_log_at_trx_commit is 0)",
+        "Run 'SET GLOBAL innodb_flush_log_at_trx_commit = 2' on the server: it survives a crash of \
+         the server, and a snapshot.",
+    );
+}
+
+#[test]
+fn an_applier_that_could_not_be_started_as_it_was() {
+    check(
+        MARIADB,
+        |world| world.answer("Until_Condition", "Master"),
+        "the channel runs until a set place (Master)",
+        "Try again when its applier has stopped there.",
+    );
+    check(
+        MARIADB,
+        |world| {
+            world.answer("Using_Gtid", "Slave_Pos");
+            world.answer("Slave_IO_Running", "No");
+        },
+        "the receiver of the channel is stopped while its applier runs",
+        "Run 'START SLAVE IO_THREAD', or let the applier finish and stop it as well.",
+    );
+}
+
+#[test]
 fn the_server() {
     check(
         MARIADB,

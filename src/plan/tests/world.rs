@@ -116,6 +116,15 @@ impl World {
         assert!(found, "no answer has '{column}'");
     }
 
+    /// Where the server says it works.
+    fn datadir(&self) -> PathBuf {
+        let rows = self.sql.values().flat_map(|rows| &rows.rows);
+        let value = |row: &Vec<Option<String>>| {
+            (row[0].as_deref()? == "datadir").then(|| row[1].clone())?
+        };
+        rows.clone().find_map(value).unwrap_or_default().into()
+    }
+
     pub(super) fn put(&mut self, path: &str, device: &str) {
         self.entries.extend([entry(path, device, Kind::Directory)]);
     }
@@ -182,10 +191,15 @@ impl Host for World {
             Look::Run(cmd) => Answer::Text(Some(output(self, cmd))),
             Look::Greet(_) => Answer::Connection(self.greeting.clone()?),
             Look::Mounts => Answer::Mounts(self.mounts.clone()),
+            Look::Path(path) if path.starts_with("/proc/812") => {
+                Answer::Entry(self.entries.get(&self.datadir()).cloned())
+            }
             Look::Path(path) => Answer::Entry(self.entries.get(path).cloned()),
             Look::Links(_) => Answer::Links(self.links.clone()),
             Look::Usage(_) => Answer::Bytes(self.usage),
             Look::Space(_) => Answer::Space(Space { total: self.free, free: self.free }),
+            Look::File(path) if path.ends_with("mysqld.pid") => Answer::Text(Some("812\n".into())),
+            Look::File(path) if path.ends_with("other.pid") => Answer::Text(None),
             Look::Query { text, .. } => match self.sql.get(text) {
                 Some(rows) => Answer::Rows(rows.clone()),
                 None => panic!("the plan asked '{text}'"),
