@@ -1,6 +1,6 @@
 //! Designs that were tried, found wrong, and are kept so that the tests go on catching them.
 //!
-//! Each is one `if wrong::design(…)` at the place where it is tempting. Without the feature
+//! Each is an `if wrong::design(…)` at the places where it is tempting. Without the feature
 //! `wrong-designs` the question is a constant `false` and the compiler drops the branch, so a
 //! release cannot be talked into one.
 

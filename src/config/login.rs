@@ -18,10 +18,11 @@ pub fn login(
         SecretIn::Nothing => Secret::None,
         SecretIn::Config => Secret::ConfigFile(config.path.clone()),
         SecretIn::OptionFile(path) => Secret::OptionFile(path.clone()),
-        SecretIn::Credential(name) => Secret::OptionFile(credential(name, credentials)?),
+        SecretIn::Credential(name) => Secret::Credential(name.clone()),
     };
     let options = match &secret {
         Secret::OptionFile(path) => read(host, path)?,
+        Secret::Credential(name) => read(host, &credential(name, credentials)?)?,
         _ => OptionFile::default(),
     };
     let reach = config.server.reach.clone().unwrap_or_else(|| reach(&options));

@@ -231,7 +231,7 @@ fn a_login_knows_where_the_password_is() {
     let login = logged_in(0o400, "user = \"you\"\ncredential = \"c\"", Some("/creds"));
     let login = login.expect("it is closed");
     assert_eq!(login.user.as_deref(), Some("you"));
-    assert_eq!(login.secret, Secret::OptionFile("/creds/c".into()));
+    assert_eq!(login.secret, Secret::Credential("c".into()));
 }
 
 #[test]

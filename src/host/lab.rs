@@ -15,6 +15,12 @@ use crate::wrong::{self, Wrong};
 /// How long a held run waits for the signal it is held for.
 const HOLD_SECONDS_MAX: u32 = 120;
 
+/// How often a held run looks for it, in each second.
+const LOOKS_PER_SECOND: u32 = 20;
+
+/// Where a run can be held.
+const PLACES: [&str; 3] = ["locked", "copy", "publish"];
+
 /// A host that can be held.
 #[derive(Debug)]
 pub struct Lab<H> {
@@ -24,26 +30,38 @@ pub struct Lab<H> {
 
 impl<H: Host> Lab<H> {
     /// Reads the switches.
+    ///
+    /// # Panics
+    /// If a switch says what nobody knows: the lab would prove nothing.
     pub fn new(inner: H) -> Self {
-        let name = std::env::var("HOLDSTILL_WRONG").unwrap_or_default();
-        wrong::choose(Wrong::ALL.into_iter().find(|wrong| wrong.name() == name));
-        Self { inner, hold_at: std::env::var("HOLDSTILL_HOLD_AT").ok() }
+        wrong::choose(std::env::var("HOLDSTILL_WRONG").ok().map(|name| design(&name)));
+        let hold_at = std::env::var("HOLDSTILL_HOLD_AT").ok();
+        let known = hold_at.as_deref().is_none_or(|place| PLACES.contains(&place));
+        assert!(known, "HOLDSTILL_HOLD_AT knows {PLACES:?}, found {hold_at:?}");
+        Self { inner, hold_at }
     }
 
-    /// Waits here for a signal, once.
+    /// Waits here for a signal, once. It says so even under the lock: the lab's standard error is a
+    /// pipe, which leads to no filesystem.
     fn hold(&mut self, place: &str) {
         if self.hold_at.as_deref() != Some(place) {
             return;
         }
         self.hold_at = None;
         crate::ui::complain(&format!("holding at {place}\n"));
-        for _ in 0..HOLD_SECONDS_MAX * 20 {
+        for _ in 0..HOLD_SECONDS_MAX * LOOKS_PER_SECOND {
             if !matches!(self.inner.signal(), Ok(None)) {
                 return;
             }
-            std::thread::sleep(Duration::from_millis(50));
+            std::thread::sleep(Duration::from_secs(1) / LOOKS_PER_SECOND);
         }
     }
+}
+
+/// A misspelt name would run the right design and prove nothing.
+fn design(name: &str) -> Wrong {
+    let found = Wrong::ALL.into_iter().find(|wrong| wrong.name() == name);
+    found.unwrap_or_else(|| panic!("HOLDSTILL_WRONG does not know '{name}'"))
 }
 
 impl<H: Host> Host for Lab<H> {

@@ -104,6 +104,9 @@ pub enum Secret {
     None,
     /// The `[client]` section of an option file.
     OptionFile(PathBuf),
+    /// An option file of this name among the credentials that systemd handed to the service: its
+    /// place differs from one service to the next, so it is looked up anew each time.
+    Credential(String),
     /// `server.password` in a configuration file.
     ConfigFile(PathBuf),
 }

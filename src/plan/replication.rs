@@ -77,7 +77,17 @@ fn tell(channels: &[Channel], notes: &mut Vec<Note>) {
             };
             let found = format!("{from}: its applier is stopped{why} and stays stopped");
             warn(notes, "replication", found);
+            promoted(channel, notes);
         }
+    }
+}
+
+/// A server that was made a source may still carry the channel it once had.
+fn promoted(channel: &Channel, notes: &mut Vec<Note>) {
+    if channel.receiving == "No" {
+        let found = "its receiver is stopped as well: if this server is a source now, \
+                     coordinates.sql still leads to the old one (RESET REPLICA ALL forgets it)";
+        warn(notes, "replication", found);
     }
 }
 

@@ -133,6 +133,9 @@ fn denied(login: &Login) -> String {
              --defaults-file={p}' must get in.",
             p = path.display()
         ),
+        Secret::Credential(name) => {
+            format!("Check user and password in the credential '{name}' of the service.")
+        }
         Secret::ConfigFile(path) => {
             format!("Check 'user' and 'password' under [server] in '{}'.", path.display())
         }

@@ -42,8 +42,8 @@ innodb-buffer-pool-size = 64M
 sync-binlog = 1
 myisam-recover-options = OFF
 """
-# Commits that are not written out as they happen, as far as the server can write them out when it is
-# told to: so a backup that forgets to tell it is noticed.
+# Commits that are not written out as they happen, as far as the server can do so when it is told:
+# a backup that forgets to tell it is noticed.
 OF_MARIADB = """log-slave-updates
 innodb-flush-log-at-trx-commit = 2
 binlog-format = ROW

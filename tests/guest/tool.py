@@ -21,16 +21,9 @@ CONFIGS = HOME / "config"
 USER, PASSWORD = "holdstill", "hold-secret"
 # The least that is needed, and nothing more: what is tested is what the README asks for.
 PRIVILEGES = (
-    (
-        "RELOAD",
-        "BINLOG MONITOR",
-        "SLAVE MONITOR",
-        "REPLICATION SLAVE ADMIN",
-        "PROCESS",
-        "CONNECTION ADMIN",
-    )
+    ("RELOAD", "BINLOG MONITOR", "SLAVE MONITOR", "REPLICATION SLAVE ADMIN", "PROCESS")
     if MARIADB
-    else ("RELOAD", "REPLICATION CLIENT", "REPLICATION_SLAVE_ADMIN", "PROCESS", "CONNECTION_ADMIN")
+    else ("RELOAD", "REPLICATION CLIENT", "REPLICATION_SLAVE_ADMIN", "PROCESS")
 )
 
 BACKUP_S_MAX = 180

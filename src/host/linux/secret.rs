@@ -6,12 +6,13 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::libc::{O_NOCTTY, O_NONBLOCK};
 use nix::unistd::Uid;
 
 use super::inspect::{cannot, limited};
+use super::machine::credentials_directory;
 use crate::host::{Fault, Secret};
 use crate::option_file::{OptionFile, Password};
 
@@ -30,8 +31,14 @@ pub(super) fn read(secret: &Secret) -> Result<Credentials, Fault> {
     match secret {
         Secret::None => Ok(Credentials::default()),
         Secret::OptionFile(path) => from_option_file(path),
+        Secret::Credential(name) => from_option_file(&credential(name)?),
         Secret::ConfigFile(path) => from_config_file(path),
     }
+}
+
+fn credential(name: &str) -> Result<PathBuf, Fault> {
+    let missing = || Fault::refused("no CREDENTIALS_DIRECTORY is set");
+    Ok(credentials_directory().ok_or_else(missing)?.join(name))
 }
 
 fn from_option_file(path: &Path) -> Result<Credentials, Fault> {
