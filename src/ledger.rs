@@ -11,6 +11,9 @@ use crate::host::{Act, Ask, Fault, Host, UNFINISHED};
 /// The version this program writes; others are kept and reported, never guessed at.
 pub const VERSION: u32 = 1;
 
+/// What a ledger's name has behind it where it is noted that the run let the server go.
+const RESUMED: &str = ".resumed";
+
 /// The claims of one run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,9 +48,23 @@ pub fn save(host: &mut dyn Host, path: &Path, ledger: &Ledger) -> Result<(), Fau
     host.act(&Act::WriteFile { path: path.into(), text: text + "\n" }).map(drop)
 }
 
-/// Drops the ledger. Idempotent.
+/// Where it is noted that a run let the server go, beside its ledger, which is never edited.
+pub fn resumed(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(RESUMED);
+    name.into()
+}
+
+/// Notes that the server goes on as it did before the run. From then on the appliers are their
+/// owner's: one that is found stopped hours later was stopped by somebody else.
+pub fn note_resumed(host: &mut dyn Host, path: &Path) -> Result<(), Fault> {
+    host.act(&Act::WriteFile { path: resumed(path), text: String::new() }).map(drop)
+}
+
+/// Drops the ledger, and then the note beside it. Idempotent.
 pub fn drop_it(host: &mut dyn Host, path: &Path) -> Result<(), Fault> {
-    host.act(&Act::RemoveFile(path.into())).map(drop)
+    host.act(&Act::RemoveFile(path.into()))?;
+    host.act(&Act::RemoveFile(resumed(path))).map(drop)
 }
 
 /// A ledger found on disk.
@@ -78,14 +95,19 @@ pub fn find(host: &dyn Host, state_dir: &Path) -> Result<Vec<Found>, Fault> {
     Ok(found)
 }
 
-/// Removes what a run left that died while it wrote its ledger: it had done nothing else yet.
-pub fn remove_unfinished(host: &mut dyn Host, state_dir: &Path) -> Result<(), Fault> {
+/// Removes what belongs to no whole ledger: of a run that died while it wrote its ledger, and had
+/// done nothing else yet, or while it dropped it, and had nothing left.
+pub fn remove_strays(host: &mut dyn Host, state_dir: &Path) -> Result<(), Fault> {
     let directory = directory(state_dir);
     let names = host.list(&directory)?;
-    let unfinished = names.iter().filter_map(|name| name.strip_suffix(UNFINISHED));
-    // Removing a file takes along what an interrupted write left of it, but a whole ledger stays.
-    for name in unfinished.filter(|name| !names.iter().any(|whole| whole == name)) {
-        drop_it(host, &directory.join(name))?;
+    let is_there = |whole: &str| names.iter().any(|name| name == whole);
+    for name in &names {
+        let whole = name.strip_suffix(UNFINISHED).unwrap_or(name);
+        let ledger = whole.strip_suffix(RESUMED).unwrap_or(whole);
+        if ledger != name && !is_there(ledger) {
+            // Removing a file takes along what an interrupted write left of it.
+            host.act(&Act::RemoveFile(directory.join(whole)))?;
+        }
     }
     Ok(())
 }

@@ -55,7 +55,7 @@ pub fn recover(host: &mut dyn Host, state_dir: &Path) -> Result<Vec<Recovered>, 
     let found = ledger::find(host, state_dir)?;
     let recovered = found.into_iter().map(|one| recover_one(host, &machine, one)).collect();
     // One that stays is small and says nothing; the next recovery tries again.
-    let _tried_again = ledger::remove_unfinished(host, state_dir);
+    let _tried_again = ledger::remove_strays(host, state_dir);
     Ok(recovered)
 }
 
@@ -72,7 +72,12 @@ fn recover_one(host: &mut dyn Host, machine: &Machine, found: Found) -> Recovere
 
 fn settle_ledger(host: &mut dyn Host, machine: &Machine, path: &Path, ledger: &Ledger) -> End {
     let run = ledger.run.clone();
-    let left = settle(host, &still_possible(machine, ledger));
+    let server = match host.entry(&ledger::resumed(path)) {
+        Ok(None) => Server::MayStand,
+        Ok(Some(_)) => Server::Resumed,
+        Err(fault) => return End::Kept { run, left: Vec::new(), ledger: Some(fault) },
+    };
+    let left = settle(host, &still_possible(machine, ledger, server));
     if !left.is_empty() {
         return End::Kept { run, left, ledger: None };
     }
@@ -82,13 +87,24 @@ fn settle_ledger(host: &mut dyn Host, machine: &Machine, path: &Path, ledger: &L
     }
 }
 
+/// How the dead run left the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Server {
+    /// Its appliers may be stopped, its filesystem may be frozen.
+    MayStand,
+    /// The run noted that it goes on.
+    Resumed,
+}
+
 /// The claims that may still hold. A session and a dead-man died with their process; a freeze does
 /// not outlive the boot. (The dead-man has thawed already; a second thaw finds nothing to do.)
-fn still_possible(machine: &Machine, ledger: &Ledger) -> Vec<Claim> {
+fn still_possible(machine: &Machine, ledger: &Ledger, server: Server) -> Vec<Claim> {
     let same_boot = ledger.boot == machine.boot;
+    let stands = server == Server::MayStand;
     let possible = |claim: &&Claim| match claim {
         Claim::Locked { .. } | Claim::Guarded => false,
-        Claim::Frozen { .. } => same_boot,
+        Claim::Frozen { .. } => same_boot && stands,
+        Claim::Replication { .. } => stands,
         _ => true,
     };
     ledger.claims.iter().filter(possible).cloned().collect()

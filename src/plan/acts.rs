@@ -3,6 +3,7 @@
 
 use super::Plan;
 use crate::host::{Act, Session, Sql};
+use crate::ledger;
 use crate::store::{COORDINATES, RECORD, TREE};
 
 /// Every act, in order, as the log will show it.
@@ -45,7 +46,9 @@ fn after(plan: &Plan) -> Vec<Act> {
     let restarts = plan.restarts();
     let mut acts: Vec<Act> =
         restarts.iter().map(|(start, ms_max)| Act::Sql(Sql::control(*start, *ms_max))).collect();
+    let resumed = ledger::resumed(&plan.ledger);
     acts.extend([
+        Act::WriteFile { path: resumed.clone(), text: String::new() },
         Act::Mount(plan.mount.clone()),
         Act::Run(plan.copy.clone()),
         file(COORDINATES),
@@ -56,6 +59,6 @@ fn after(plan: &Plan) -> Vec<Act> {
         Act::RemoveDir(plan.mount.point.clone()),
     ]);
     acts.extend(plan.removal().cloned().map(Act::Run));
-    acts.push(Act::RemoveFile(plan.ledger.clone()));
+    acts.extend([Act::RemoveFile(plan.ledger.clone()), Act::RemoveFile(resumed)]);
     acts
 }

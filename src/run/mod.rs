@@ -118,6 +118,7 @@ fn attempt(run: &mut Run<'_>) -> Result<Published, Fault> {
     run.enter(RESUME)?;
     prepare::same_channels(run, &record.coordinates.channels)?;
     run.release(|claim| matches!(claim, Claim::Replication { .. }))?;
+    ledger::note_resumed(run.host, &run.plan.ledger)?;
 
     run.enter(MOUNT)?;
     let mounted = transfer::mount(run, taken)?;

@@ -78,9 +78,11 @@ fn cleanness(ran: &Ran, told_clean: bool, ledger: &Path) -> Verdict {
     }
 }
 
-/// A ledger that was never finished is removed by the next recovery without one.
+/// What was never finished writing, or stands beside a ledger that is dropped, is removed by the
+/// next recovery without one.
 fn needs_ledger(rest: &str) -> bool {
-    !rest.ends_with(".json.new") || rest.contains("backup.json")
+    let stray = [".json.new", ".json.resumed", ".json.resumed.new"];
+    !stray.iter().any(|end| rest.ends_with(end)) || rest.contains("backup.json")
 }
 
 /// Whether a rest is one that the outcome tells.
