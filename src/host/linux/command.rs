@@ -282,6 +282,7 @@ mod tests {
 
     #[test]
     fn a_command_says_what_it_says_in_a_clean_environment() {
+        kernel::keep_descriptors_to_ourselves().unwrap();
         assert_eq!(text("echo held").unwrap(), Answer::Text(Some("held\n".into())));
         let seen = text("env | grep -v -e ^PWD= -e ^_= -e ^SHLVL= | sort; pwd").unwrap();
         assert_eq!(seen, Answer::Text(Some(format!("LC_ALL=C\nPATH={PATH}\n/\n"))));
