@@ -19,8 +19,8 @@ pub struct Place {
 /// What a place is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// Must be in the same snapshot as all other data: the data directory, InnoDB's and Aria's
-    /// files.
+    /// Must be in the same snapshot as all other data: the data directory and the files
+    /// of every engine.
     Data,
     /// The server's own binary log: in the backup if it is on the same volume.
     BinaryLog,
@@ -41,12 +41,16 @@ pub fn datadir(settings: &Settings) -> Result<PathBuf, String> {
 }
 
 /// The variables that name a directory of data.
-const DATA: [&str; 5] = [
+const DATA: [&str; 9] = [
     "innodb_data_home_dir",
     "innodb_log_group_home_dir",
     "innodb_undo_directory",
     "innodb_doublewrite_dir",
     "aria_log_dir_path",
+    "rocksdb_datadir",
+    "rocksdb_wal_dir",
+    "tokudb_data_dir",
+    "tokudb_log_dir",
 ];
 
 /// Every place that the variables name, the data directory first.

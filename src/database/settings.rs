@@ -6,10 +6,9 @@ use std::collections::BTreeMap;
 use crate::host::Rows;
 
 /// The variables, alphabetically.
-const NAMES: [&str; 22] = [
+const NAMES: [&str; 23] = [
     "aria_log_dir_path",
     "datadir",
-    "gtid_mode",
     "innodb_data_file_path",
     "innodb_data_home_dir",
     "innodb_doublewrite_dir",
@@ -18,16 +17,18 @@ const NAMES: [&str; 22] = [
     "innodb_temp_data_file_path",
     "innodb_tmpdir",
     "innodb_undo_directory",
-    "log_bin",
     "log_bin_basename",
     "pid_file",
     "relay_log_basename",
     "replica_parallel_workers",
     "replica_preserve_commit_order",
-    "slave_parallel_threads",
+    "rocksdb_datadir",
+    "rocksdb_wal_dir",
     "slave_parallel_workers",
     "slave_preserve_commit_order",
     "tmpdir",
+    "tokudb_data_dir",
+    "tokudb_log_dir",
     "wsrep_on",
 ];
 
