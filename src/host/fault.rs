@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// What is said of a server that cannot encrypt, where that was asked for.
+pub const NO_TLS: &str = "the server offers no TLS";
+
 /// Why, in words, with the codes that a hint or a decision may depend on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cause {

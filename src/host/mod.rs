@@ -22,7 +22,7 @@ pub mod traced;
 pub use act::{Act, Cmd, Guard, MountOrder, Overrun, Sql, UNFINISHED};
 pub use answer::{Answer, Entry, Exit, Kind, Link, Machine, Mount, Rows, Space, Thaw};
 pub use ask::Ask;
-pub use fault::{Cause, Fault};
+pub use fault::{Cause, Fault, NO_TLS};
 pub use look::{Login, Look, Reach, Secret, Session, Tls};
 
 /// A machine: the real one, a simulated one, or one of these behind a decorator.

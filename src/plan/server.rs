@@ -8,7 +8,7 @@ use crate::database::dialect::{self, LockKind};
 use crate::database::grants::{self, Granted, Need};
 use crate::database::settings::{self, Settings};
 use crate::database::{INTRODUCTION, Server, places};
-use crate::host::{Ask, Entry, Fault, Host, Login, Reach, Rows, Secret, Session};
+use crate::host::{Ask, Entry, Fault, Host, Login, NO_TLS, Reach, Rows, Secret, Session};
 use crate::units::Millis;
 
 /// How long a question to the server may take while planning.
@@ -118,6 +118,11 @@ fn unreached(login: &Login, fault: &Fault) -> Refusal {
         Some(1045 | 1698) => denied(login),
         Some(1130) => "Create the account for this host as well, or use the socket.".into(),
         Some(1040) => "Raise max_connections, or wait; two connections are needed.".into(),
+        None if fault.cause().why.ends_with(NO_TLS) => {
+            "Give the server a certificate (ssl_cert, ssl_key), use its socket, or write tls = \"off\" \
+             in [server] if everything may be sent in the clear."
+                .into()
+        }
         _ => format!("Check that the server runs and takes connections at '{login}'."),
     };
     Refusal::new(fault.to_string(), hint)

@@ -6,6 +6,7 @@ import case_demo
 import case_errors
 import case_signals
 import case_speed
+import case_tcp
 import case_wrong
 
 GROUPS = {
@@ -15,6 +16,7 @@ GROUPS = {
     "signals": case_signals.CASES,
     "kills": case_signals.KILLS,
     "explicit": case_signals.EXPLICIT,
+    "tcp": case_tcp.CASES,
     "speed": case_speed.CASES,
     "conformance": case_conformance.CASES,
     "demo": case_demo.CASES,

@@ -18,7 +18,7 @@ use nix::sys::time::{TimeVal, TimeValLike};
 
 use super::login;
 use super::signals::FromNow;
-use crate::host::{Cause, Fault, Login, Rows};
+use crate::host::{Cause, Fault, Login, NO_TLS, Rows};
 use crate::units::{Bytes, Millis};
 
 /// The most rows, and the most bytes, that one answer may have.
@@ -241,6 +241,7 @@ fn cause(error: &Error) -> Cause {
             None => error.to_string().to_lowercase(),
         },
         Error::DriverError(DriverError::CouldNotConnect(Some((_, why, _)))) => why.clone(),
+        Error::DriverError(DriverError::TlsNotSupported) => NO_TLS.to_owned(),
         Error::DriverError(error) => error.to_string(),
         Error::TlsError(error) => format!("TLS: {error}"),
         other => other.to_string(),

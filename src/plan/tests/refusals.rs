@@ -2,6 +2,7 @@
 //! since the host of these tests cannot act.
 
 use super::world::{REDO, ROOT, SOURCE, World, mount, said};
+use crate::host::Fault;
 use crate::host::{Entry, Kind, Link};
 use crate::units::Bytes;
 
@@ -90,6 +91,13 @@ fn the_server() {
         "Check user and password in '/etc/holdstill/client.cnf': 'mariadb \
          --defaults-file=/etc/holdstill/client.cnf' or 'mysql \
          --defaults-file=/etc/holdstill/client.cnf' must get in.",
+    );
+    check(
+        MARIADB,
+        |world| world.greeting = Err(Fault::refused("cannot connect: the server offers no TLS")),
+        "cannot connect: the server offers no TLS",
+        "Give the server a certificate (ssl_cert, ssl_key), use its socket, or write tls = \"off\" \
+         in [server] if everything may be sent in the clear.",
     );
     check(
         MARIADB,
