@@ -54,6 +54,12 @@ pub enum Claim {
         /// The run's tag.
         tag: String,
     },
+    /// The shell of lvm, and what it was ordered to do. It dies with its process, after it has
+    /// ended what it does.
+    Shell {
+        /// How long that may take.
+        ms_max: Millis,
+    },
     /// The mounted snapshot.
     Mounted {
         /// The mount point; the directory is ours too.
@@ -106,6 +112,7 @@ impl Claim {
             Self::Snapshot { report, remove, vg, lv, tag } => {
                 remove_snapshot(host, report, remove, &lvm::Name::new(vg, lv), tag)
             }
+            Self::Shell { ms_max } => host.act(&Act::CloseShell(*ms_max)).map(drop),
             Self::Mounted { point, device } => unmount(host, point, device),
             Self::Replication { login, status, start, ms_max } => {
                 restart(host, login, status, start, *ms_max)
@@ -124,6 +131,12 @@ impl Claim {
             }
             Self::Snapshot { vg, lv, .. } => {
                 format!("the snapshot '{vg}/{lv}' slows every write to its origin until removed")
+            }
+            Self::Shell { .. } => {
+                "a command of lvm is still running: if writes hang, 'dmsetup info' \
+                                   shows what is suspended, and 'dmsetup resume' lets it go on; \
+                                   recover when 'pgrep -x lvm' shows nothing any more"
+                    .into()
             }
             Self::Mounted { point, .. } => {
                 format!("the snapshot may still be mounted at '{}'", point.display())
@@ -147,6 +160,7 @@ impl fmt::Display for Claim {
         match self {
             Self::Partial { directory, .. } => write!(f, "partial copy {}", directory.display()),
             Self::Snapshot { vg, lv, tag, .. } => write!(f, "snapshot {vg}/{lv} (tag {tag})"),
+            Self::Shell { .. } => f.write_str("shell of lvm"),
             Self::Mounted { point, .. } => write!(f, "mount {}", point.display()),
             Self::Replication { start, .. } => write!(f, "{} stopped applier(s)", start.len()),
             Self::Guarded => f.write_str("dead-man"),
@@ -171,16 +185,19 @@ fn remove_partial(host: &mut dyn Host, directory: &Path, run: &str) -> Result<()
     if host.entry(directory)?.is_none() {
         return Ok(());
     }
-    if host.list(directory)?.is_empty() {
+    let names = host.list(directory)?;
+    if names.is_empty() {
         return host.act(&Act::RemoveDir(directory.into())).map(drop);
     }
     let record = host.file(&directory.join(store::RECORD))?.unwrap_or_default();
-    let interrupted = store::only_an_unfinished_record(&host.list(directory)?);
+    let interrupted = store::only_an_unfinished_record(&names);
     if !interrupted && store::run_of(&record).as_deref() != Some(run) {
         let why = format!("'{}' is not of run {run}, it is left alone", directory.display());
         return Err(Fault::refused(why));
     }
-    host.act(&Act::RemoveTree(directory.join(store::TREE)))?;
+    for tree in names.iter().filter(|name| store::is_tree(name)) {
+        host.act(&Act::RemoveTree(directory.join(tree)))?;
+    }
     host.act(&Act::RemoveFile(directory.join(store::COORDINATES)))?;
     host.act(&Act::RemoveFile(directory.join(store::RECORD)))?;
     host.act(&Act::RemoveDir(directory.into())).map(drop)

@@ -2,7 +2,7 @@
 //!
 //! The modules in reading order: what is meant ([`config`]), what is decided ([`plan`]), what is
 //! done ([`run`]), what may be left behind ([`claim`], [`ledger`], [`settle`], [`recover`]), what
-//! is kept ([`store`]), and the seam to the machine ([`host`]).
+//! is kept and proven ([`store`], [`proof`]), and the seam to the machine ([`host`]).
 
 pub mod cli;
 pub mod error;
@@ -17,6 +17,7 @@ pub mod run;
 
 pub mod claim;
 pub mod ledger;
+pub mod proof;
 pub mod recover;
 pub mod settle;
 pub mod store;

@@ -1,7 +1,7 @@
 //! The one way out: undo claims, newest first. The same for success, error, signal, and the
-//! recovery of a dead run. It tries every claim and never stops early, with one exception: a thaw
-//! that cannot be confirmed is a barrier, behind which the session is released and no volume is
-//! touched.
+//! recovery of a dead run. It tries every claim and never stops early, with two exceptions: behind
+//! a thaw that cannot be confirmed the session is released and no volume is touched, and behind a
+//! command of lvm that does not end no snapshot is.
 
 use crate::claim::Claim;
 use crate::host::{Fault, Host};
@@ -53,6 +53,12 @@ impl Held {
         Ok(())
     }
 
+    /// Undoes the claims that `which` chooses, newest first, and holds them still: what they are
+    /// about is to be done once more.
+    pub fn undo(&self, host: &mut dyn Host, which: impl Fn(&Claim) -> bool) -> Result<(), Fault> {
+        self.claims.iter().rev().filter(|claim| which(claim)).try_for_each(|claim| claim.undo(host))
+    }
+
     /// Forgets claims without undoing them: what a wrong design does.
     #[cfg(feature = "wrong-designs")]
     pub fn forget(&mut self, which: impl Fn(&Claim) -> bool) {
@@ -77,16 +83,14 @@ pub fn settle(host: &mut dyn Host, claims: &[Claim]) -> Vec<Left> {
 
 fn settle_all(host: &mut dyn Host, claims: &[Claim], freeze: Freeze) -> Vec<Left> {
     let mut left = Vec::new();
-    let mut barrier = None;
+    let mut barriers = Vec::new();
     for claim in order(claims) {
-        let undone = match &barrier {
-            Some(frozen) if !lets_go(claim) => Err(behind(frozen)),
-            _ => claim.undo(host).and_then(|()| confirmed(claim, freeze)),
+        let undone = match barriers.iter().find(|barrier: &&Barrier| barrier.stops(claim)) {
+            Some(barrier) => Err(barrier.fault()),
+            None => claim.undo(host).and_then(|()| confirmed(claim, freeze)),
         };
         let Err(fault) = undone else { continue };
-        if matches!(claim, Claim::Frozen { .. }) && !wrong::design(Wrong::ThawNotABarrier) {
-            barrier = Some(fault.clone());
-        }
+        barriers.extend(Barrier::of(claim, &fault));
         left.push(Left { claim: claim.clone(), fault });
         if wrong::design(Wrong::SettleStopsAtTheFirstError) {
             break;
@@ -120,13 +124,37 @@ fn order(claims: &[Claim]) -> Vec<&Claim> {
     order
 }
 
-/// Whether an undo only lets the server go, so that it is right even behind the barrier. To dismiss
-/// the dead-man is not: it thaws once more when we end.
-fn lets_go(claim: &Claim) -> bool {
-    matches!(claim, Claim::Locked { .. } | Claim::Frozen { .. })
+/// Something that could not be undone, behind which other things must not be touched.
+enum Barrier {
+    /// A thaw that is not confirmed: only what lets the server go is right behind it. To dismiss
+    /// the dead-man is not: it thaws once more when we end.
+    Frozen(Fault),
+    /// A command of lvm that still runs: it may be working on the very volumes.
+    Busy(Fault),
 }
 
-/// Why a claim behind the barrier is left.
-fn behind(frozen: &Fault) -> Fault {
-    Fault::unsure(format!("not touched, since the thaw is not confirmed ({frozen})"))
+impl Barrier {
+    fn of(claim: &Claim, fault: &Fault) -> Option<Self> {
+        match claim {
+            Claim::Frozen { .. } if wrong::design(Wrong::ThawNotABarrier) => None,
+            Claim::Frozen { .. } => Some(Self::Frozen(fault.clone())),
+            Claim::Shell { .. } => Some(Self::Busy(fault.clone())),
+            _ => None,
+        }
+    }
+
+    fn stops(&self, claim: &Claim) -> bool {
+        match self {
+            Self::Frozen(_) => !matches!(claim, Claim::Locked { .. } | Claim::Frozen { .. }),
+            Self::Busy(_) => matches!(claim, Claim::Snapshot { .. }),
+        }
+    }
+
+    /// Why a claim behind it is left.
+    fn fault(&self) -> Fault {
+        Fault::unsure(match self {
+            Self::Frozen(why) => format!("not touched, since the thaw is not confirmed ({why})"),
+            Self::Busy(why) => format!("not touched, since lvm may still be working ({why})"),
+        })
+    }
 }

@@ -10,12 +10,15 @@ use serde::{Deserialize, Serialize};
 use crate::copy::rsync::Stats;
 use crate::database::Server;
 use crate::database::coordinates::Coordinates;
+use crate::database::statements::Killed;
 use crate::host::{Act, Ask, Fault, Host, UNFINISHED};
+use crate::proof::Proof;
+use crate::snapshot::Kind;
 use crate::units::{Bytes, Millis};
 
 /// The record's file.
 pub const RECORD: &str = "backup.json";
-/// The directory of the copied files.
+/// The directory of the copied files; those of a second volume are in `tree.2`, and so on.
 pub const TREE: &str = "tree";
 /// The statements that attach a new replica.
 pub const COORDINATES: &str = "coordinates.sql";
@@ -37,11 +40,11 @@ pub struct Record {
     pub started: String,
     /// The server.
     pub server: Server,
-    /// The data directory, relative to `tree`; empty if it is `tree` itself.
+    /// The data directory, relative to the first volume's `tree`; empty if it is `tree` itself.
     pub datadir: PathBuf,
-    /// The volume it was taken from.
-    pub source: SourceVolume,
-    /// The lock statement.
+    /// The volumes it was taken from, the data directory's first.
+    pub sources: Vec<SourceVolume>,
+    /// The lock statement; empty if nothing was locked.
     pub lock: String,
     /// Who froze the filesystem: `device-mapper` or `explicit`.
     pub freeze: &'static str,
@@ -49,17 +52,19 @@ pub struct Record {
     pub coordinates: Coordinates,
     /// The lock window.
     pub window: WindowTimes,
+    /// The statements of others that were ended for it.
+    pub killed: Vec<Killed>,
     /// How long each phase took until the record was finished.
     pub timings_ms: serde_json::Map<String, serde_json::Value>,
     /// What was copied.
     pub copied: Stats,
-    /// How full the COW store was after the copy.
+    /// How full the COW store was after the copy; nothing where there was none.
     pub cow_percent: Option<f64>,
     /// The programs that took part: their versions.
     pub tools: serde_json::Value,
 }
 
-/// The volume a backup was taken from.
+/// A volume that a backup was taken from.
 #[derive(Clone, Debug, Serialize)]
 pub struct SourceVolume {
     /// The volume group.
@@ -70,21 +75,48 @@ pub struct SourceVolume {
     pub filesystem: String,
     /// Where it was mounted.
     pub mount: PathBuf,
+    /// The directory of its files in the backup.
+    pub tree: String,
+    /// The kind of its snapshot: `thick` or `thin`.
+    pub snapshot: Kind,
 }
 
-/// The lock window, part by part.
+/// The lock window.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct WindowTimes {
+    /// How writes were stopped: `ftwrl`, `backup-stage` or `none`.
+    pub lock: &'static str,
+    /// Whether the lock was taken before the snapshot was ordered: `first`, `late`, or `late, then
+    /// first`.
+    pub when: &'static str,
+    /// How often the lock was asked for.
+    pub tries: u32,
     /// From asking for the lock to having it.
     pub waited_ms: Millis,
     /// From having the lock to having released it.
     pub locked_ms: Millis,
-    /// Of that: from ordering the snapshot to its command's end.
-    pub snapshot_ms: Millis,
-    /// Of that: thawing, and proving that the lock session lived all the while.
-    pub proven_ms: Millis,
+    /// Of that: the longest that a volume was seen suspended, if it was seen at all.
+    pub suspended_ms: Option<Millis>,
     /// Of that: releasing the lock.
     pub released_ms: Millis,
+    /// The times that prove it.
+    pub proof: Proof,
+}
+
+impl WindowTimes {
+    /// The figures that follow from the proof.
+    #[must_use]
+    pub fn measured(self) -> Self {
+        let ms = |ns: Option<u64>| Millis(ns.unwrap_or(0) / 1_000_000);
+        let proof = &self.proof;
+        Self {
+            waited_ms: ms(proof.waited_ns()),
+            locked_ms: ms(proof.locked_ns()),
+            released_ms: ms(proof.released_ns()),
+            suspended_ms: proof.suspended_ns().map(|ns| ms(Some(ns))),
+            ..self
+        }
+    }
 }
 
 /// Writes the record into a backup's directory.
@@ -101,6 +133,17 @@ pub fn run_of(text: &str) -> Option<String> {
 /// Whether a directory holds nothing but a record that was never finished writing.
 pub fn only_an_unfinished_record(names: &[String]) -> bool {
     names.iter().all(|name| name.strip_suffix(UNFINISHED) == Some(RECORD))
+}
+
+/// The directory of the files of a volume, counted from 0.
+pub fn tree(volume: usize) -> String {
+    if volume == 0 { TREE.into() } else { format!("{TREE}.{}", volume + 1) }
+}
+
+/// Whether a name in a backup's directory is one that [`tree`] gives.
+pub fn is_tree(name: &str) -> bool {
+    let number = name.strip_prefix(TREE).and_then(|rest| rest.strip_prefix('.'));
+    name == TREE || number.is_some_and(|number| number.parse::<usize>().is_ok())
 }
 
 /// What a list shows of a backup.

@@ -35,13 +35,21 @@ pub enum Wrong {
     LockDroppedBeforeSuspend,
     /// The engine's logs are not written out before the snapshot.
     LogsLeftInMemory,
+    /// A lock that was taken late is not shown to be early enough.
+    LateLockUnproven,
+    /// The lock is dropped when the origin's new table is loaded, as `slaves` in sysfs tells it.
+    UnlockAtLoad,
+    /// Where nothing is locked, nobody is taken to write.
+    StillnessAssumed,
+    /// A pool's transaction id that went up is taken for our snapshot's, whoever raised it.
+    AnyTransaction,
     /// What the receiver has read is recorded in place of what the applier has executed.
     ReceiverPosition,
 }
 
 impl Wrong {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 19] = [
         Self::UndoInActionOrder,
         Self::ClaimSavedAfterItsAct,
         Self::UndoByName,
@@ -56,6 +64,10 @@ impl Wrong {
         Self::NoLock,
         Self::LockDroppedBeforeSuspend,
         Self::LogsLeftInMemory,
+        Self::LateLockUnproven,
+        Self::UnlockAtLoad,
+        Self::StillnessAssumed,
+        Self::AnyTransaction,
         Self::ReceiverPosition,
     ];
 

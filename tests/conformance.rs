@@ -4,15 +4,19 @@
 //! behaves as the simulated one does. The real half is ignored unless asked for, and then fails if
 //! the lab is not there: it never passes by not running.
 
+mod thin;
+
 use std::path::PathBuf;
 
 use holdstill::claim::Claim;
 use holdstill::host::linux::Linux;
 use holdstill::host::{
-    Act, Answer, Ask, Fault, Guard, Host, Login, MountOrder, Reach, Secret, Session, Sql, Thaw,
+    Act, Answer, Ask, Cmd, Fault, Guard, Host, Login, MountOrder, Overrun, Point, Reach, Secret,
+    Session, Shell, Sign, Sql, Standing, Thaw, Until, Watch,
 };
+use holdstill::snapshot::command::{self, Programs};
 use holdstill::snapshot::lvm::{self, Name};
-use holdstill::snapshot::thick::{self, Programs};
+use holdstill::snapshot::thick;
 use holdstill::units::{Bytes, Millis};
 
 use crate::common;
@@ -32,6 +36,11 @@ struct Place {
     scratch: PathBuf,
     programs: Programs,
     lvs: PathBuf,
+    lvm: PathBuf,
+    /// The pool, where the origin is a thin volume.
+    pool: String,
+    /// The devices that the group is on.
+    devices: Vec<String>,
     /// Whether this process can be its own dead-man; a test executable cannot.
     dead_man: bool,
     /// Makes a volume that is not ours.
@@ -41,10 +50,13 @@ struct Place {
 /// A case: what it does, on whichever machine.
 type Case = fn(&mut dyn Host, &Place);
 
-const CASES: [(&str, Case); 10] = [
+const CASES: [(&str, Case); 13] = [
     ("a snapshot comes, is seen, and goes twice", snapshot_comes_and_goes),
     ("a volume of the same name without our tag stays", foreign_volume_stays),
     ("a snapshot of nothing leaves nothing", snapshot_of_nothing),
+    ("an order to a warm shell is seen at its point", order_is_seen),
+    ("an order that fails is told in lvm's words", order_fails),
+    ("there is one shell, and it goes twice", one_shell),
     ("our mount comes, is ours, and goes twice", mount_comes_and_goes),
     ("a freeze is thawed once", freeze_and_thaw),
     ("the lock session is one session", one_lock_session),
@@ -61,6 +73,11 @@ fn on_the_simulated_machine() {
         let mut sim = common::scenarios().remove(0).sim;
         case(&mut sim, &simulated());
     }
+    for (name, case) in thin::CASES {
+        println!("case: {name}");
+        let pool = common::POOL.to_owned();
+        case(&mut common::scenario("thin-late").sim, &Place { pool, ..simulated() });
+    }
 }
 
 #[test]
@@ -72,27 +89,43 @@ fn on_the_real_machine() {
         println!("case: {name}");
         case(&mut host, &place);
     }
+    let place = Place { origin: told("HOLDSTILL_LAB_THIN"), ..place };
+    for (name, case) in thin::CASES {
+        println!("case: {name}");
+        case(&mut host, &place);
+    }
 }
 
 fn simulated() -> Place {
-    let plan = common::scenarios().remove(0).plan;
+    let mut plan = common::scenarios().remove(0).plan;
+    let source = plan.sources.remove(0);
     Place {
-        vg: plan.source.vg,
-        origin: plan.source.lv,
-        mount: plan.source.mount,
-        filesystem: plan.source.filesystem,
+        vg: source.vg,
+        origin: source.lv,
+        mount: source.mount,
+        filesystem: source.filesystem,
         login: plan.login,
         scratch: plan.publish.directory,
-        programs: Programs { lvcreate: "/sbin/lvcreate".into(), lvremove: "/sbin/lvremove".into() },
-        lvs: plan.source.report.program,
+        programs: Programs {
+            lvcreate: "/sbin/lvcreate".into(),
+            lvchange: "/sbin/lvchange".into(),
+            lvremove: "/sbin/lvremove".into(),
+        },
+        lvs: plan.report.program,
+        lvm: "/sbin/lvm".into(),
+        pool: String::new(),
+        devices: vec!["/dev/sdb".into()],
         dead_man: true,
         foreign: |_, _, _| {},
     }
 }
 
 #[allow(clippy::disallowed_methods, reason = "the lab tells where it is by its environment")]
+fn told(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"))
+}
+
 fn real(host: &Linux) -> Place {
-    let told = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
     let program = |name| host.program(name).expect("it can be looked for").expect("it is there");
     let mount = PathBuf::from(told("HOLDSTILL_LAB_MOUNT"));
     let mounts = host.mounts().expect("mounts can be read");
@@ -109,8 +142,15 @@ fn real(host: &Linux) -> Place {
             connect_ms_max: MS_MAX,
         },
         scratch: told("HOLDSTILL_LAB_SCRATCH").into(),
-        programs: Programs { lvcreate: program("lvcreate"), lvremove: program("lvremove") },
+        programs: Programs {
+            lvcreate: program("lvcreate"),
+            lvchange: program("lvchange"),
+            lvremove: program("lvremove"),
+        },
         lvs: program("lvs"),
+        lvm: program("lvm"),
+        pool: told("HOLDSTILL_LAB_POOL"),
+        devices: devices(host, program("pvs"), &told("HOLDSTILL_LAB_VG")),
         dead_man: false,
         foreign: |host, place, lv| {
             let cmd = thick::take(
@@ -126,6 +166,14 @@ fn real(host: &Linux) -> Place {
     }
 }
 
+fn devices(host: &Linux, pvs: PathBuf, vg: &str) -> Vec<String> {
+    let args = ["--noheadings", "--options", "pv_name,vg_name"].map(String::from).to_vec();
+    let cmd = Cmd { program: pvs, args, ms_max: MS_MAX, overrun: Overrun::LeaveAlone };
+    let text = host.output(&cmd).expect("pvs reports");
+    let rows = text.lines().filter_map(|line| line.trim().split_once(' '));
+    rows.filter(|(_, group)| group.trim() == vg).map(|(name, _)| name.to_owned()).collect()
+}
+
 impl Place {
     fn origin(&self) -> Name {
         Name::new(&self.vg, &self.origin)
@@ -135,7 +183,7 @@ impl Place {
         let name = Name::new(&self.vg, lv);
         Claim::Snapshot {
             report: lvm::report(self.lvs.clone()),
-            remove: thick::remove(&self.programs, &name, TAG),
+            remove: command::remove(&self.programs, &name, TAG),
             vg: self.vg.clone(),
             lv: lv.into(),
             tag: TAG.into(),
@@ -148,11 +196,44 @@ impl Place {
         host.act(&Act::Run(cmd))
     }
 
+    /// Makes the store of a snapshot, without suspending anything.
+    fn store(&self, host: &mut dyn Host, lv: &str) {
+        let cmd = thick::store(&self.programs, &Name::new(&self.vg, lv), TAG, Bytes(64 << 20));
+        host.act(&Act::Run(cmd)).expect("there is room");
+        let rest = thick::rest(&self.programs, &Name::new(&self.vg, lv));
+        host.act(&Act::Run(rest)).expect("it can rest");
+    }
+
+    fn shell(&self) -> Act {
+        let (program, warm) = (self.lvm.clone(), command::warm(&self.devices));
+        Act::OpenShell(Shell { program, warm, ms_max: MS_MAX })
+    }
+
+    fn order(&self, origin: &str, lv: &str) -> Act {
+        let (origin, own) = (Name::new(&self.vg, origin), Name::new(&self.vg, lv));
+        Act::Order(thick::order(&origin, &own, &self.devices))
+    }
+
+    fn point(&self, lv: &str) -> Point {
+        let own = device(&Name::new(&self.vg, lv));
+        Point { origin: device(&self.origin()), sign: Sign::Tables(own) }
+    }
+
+    fn watch(&self, lv: &str, until: Until) -> Watch {
+        Watch { point: self.point(lv), mark: 0, until, ms_max: MS_MAX }
+    }
+
     fn volume(&self, host: &dyn Host, lv: &str) -> Option<lvm::Volume> {
         let text = host.output(&lvm::report(self.lvs.clone())).expect("lvs reports");
         let all = lvm::volumes(&text).expect("the report can be read");
         all.into_iter().find(|one| one.is(&Name::new(&self.vg, lv)))
     }
+}
+
+/// A volume's name in device-mapper.
+fn device(name: &Name) -> String {
+    let node = name.node();
+    node.file_name().expect("a node has a name").to_string_lossy().into_owned()
 }
 
 fn snapshot_comes_and_goes(host: &mut dyn Host, place: &Place) {
@@ -176,7 +257,7 @@ fn foreign_volume_stays(host: &mut dyn Host, place: &Place) {
     }
     place.claim(lv).undo(host).expect("there is nothing of ours");
     assert_eq!(place.volume(host, lv).map(|one| one.tags), before.map(|one| one.tags));
-    let theirs = thick::remove(&place.programs, &Name::new(&place.vg, lv), "somebody-else");
+    let theirs = command::remove(&place.programs, &Name::new(&place.vg, lv), "somebody-else");
     if place.volume(host, lv).is_some() {
         host.act(&Act::Run(theirs)).expect("its owner removes it");
     }
@@ -189,6 +270,61 @@ fn snapshot_of_nothing(host: &mut dyn Host, place: &Place) {
     host.act(&Act::Run(cmd)).expect_err("there is no such origin");
     assert_eq!(place.volume(host, &lv), None);
     place.claim(&lv).undo(host).expect("removing nothing is done");
+}
+
+fn order_is_seen(host: &mut dyn Host, place: &Place) {
+    const QUIET: Standing = Standing { suspended: false, loaded: false, mark: 0 };
+    let lv = format!("hs-{RUN}");
+    assert_eq!(host.standing(&place.point(&lv)), Ok(QUIET), "a plain origin, and nothing of ours");
+    place.store(host, &lv);
+    assert_eq!(host.standing(&place.point(&lv)), Ok(QUIET), "a store is no snapshot yet");
+    host.act(&place.shell()).expect("it gets ready");
+    let before = host.now().expect("the clock runs");
+    host.act(&place.order(&place.origin, &lv)).expect("it takes an order");
+    host.act(&place.order(&place.origin, &lv)).expect_err("it is at it, or through");
+    let near = host.watch(&place.watch(&lv, Until::Near)).expect("it comes near");
+    let past = host.watch(&place.watch(&lv, Until::Past)).expect("it passes");
+    assert!(before < near.at && near.at <= past.at);
+    assert!(past.suspended.is_none_or(|at| before < at && at < past.at));
+    assert_eq!(host.standing(&place.point(&lv)), Ok(Standing { mark: 1, ..QUIET }));
+    assert_eq!(host.act(&Act::CloseShell(MS_MAX)), Ok(Answer::Text(None)), "no complaint");
+    let volume = place.volume(host, &lv).expect("it is reported");
+    assert!(volume.has_tag(TAG));
+    assert_eq!(volume.origin.as_deref(), Some(place.origin.as_str()));
+    assert_eq!(volume.why_invalid(), None);
+    place.claim(&lv).undo(host).expect("it can be removed");
+    assert_eq!(host.standing(&place.point(&lv)), Ok(QUIET));
+}
+
+fn order_fails(host: &mut dyn Host, place: &Place) {
+    let lv = format!("hs-{RUN}");
+    place.store(host, &lv);
+    for (origin, own) in [("not-there", lv.as_str()), (place.origin.as_str(), "not-there")] {
+        host.act(&place.shell()).expect("it gets ready");
+        host.act(&place.order(origin, own)).expect("it takes an order");
+        for until in [Until::Near, Until::Past] {
+            let fault = host.watch(&place.watch(own, until)).expect_err("there is no such volume");
+            assert!(matches!(fault, Fault::Refused(_)), "{fault}");
+            println!("told: {fault}");
+        }
+        let said = host.act(&Act::CloseShell(MS_MAX)).expect("it ends");
+        assert!(matches!(said, Answer::Text(Some(_))), "it complained, and said {said:?}");
+    }
+    place.claim(&lv).undo(host).expect("a store can be removed");
+    assert_eq!(place.volume(host, &lv), None);
+}
+
+fn one_shell(host: &mut dyn Host, place: &Place) {
+    let own = "not-there";
+    host.act(&place.order(&place.origin, own)).expect_err("there is no shell");
+    host.watch(&place.watch(own, Until::Past)).expect_err("there is no shell");
+    host.act(&place.shell()).expect("it gets ready");
+    host.act(&place.shell()).expect_err("there is one already");
+    host.act(&Act::CloseShell(MS_MAX)).expect("it ends");
+    host.act(&Act::CloseShell(MS_MAX)).expect("ending nothing is done");
+    host.act(&place.order(&place.origin, own)).expect_err("there is no shell any more");
+    host.act(&place.shell()).expect("there can be another");
+    host.act(&Act::CloseShell(MS_MAX)).expect("it ends");
 }
 
 fn mount_comes_and_goes(host: &mut dyn Host, place: &Place) {

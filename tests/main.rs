@@ -7,5 +7,7 @@ mod cli;
 mod common;
 mod conformance;
 mod order;
+mod policy;
 mod sweep;
 mod tidy;
+mod times;

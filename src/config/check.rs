@@ -18,9 +18,19 @@ const PORT: u16 = 3306;
 const CONNECT_MS_MAX: Millis = Millis(10_000);
 const WAIT_MS_MAX: Millis = Millis(10_000);
 const HOLD_MS_MAX: Millis = Millis(30_000);
+const TRIES_MAX: u32 = 3;
+const PAUSE_MS: Millis = Millis(2_000);
 const STOP_MS_MAX: Millis = Millis(60_000);
+const LONG_STATEMENT_S_MIN: u64 = 5;
+const LONG_WAIT_MS_MAX: Millis = Millis(60_000);
+const KILL_SELECT_S_MIN: u64 = 60;
 const COPY_MS_MAX: Millis = Millis(86_400_000);
 const SIZE: Size = Size::Percent(20);
+const POOL_PERCENT_MAX: u32 = 80;
+const POOL_PERCENT_STOP: u32 = 90;
+
+/// The most tries that make sense.
+const TRIES_MOST: u32 = 20;
 
 /// No limit may be longer than a week: a larger number is a slip of the unit.
 const MS_MAX: Millis = Millis(7 * 86_400_000);
@@ -49,21 +59,46 @@ impl Check<'_> {
             state_dir: self.path_or("state_dir", raw.top.state_dir, STATE_DIR),
             run_dir: self.path_or("run_dir", raw.top.run_dir, RUN_DIR),
             server: self.server(raw.server),
-            lock: Lock {
-                wait_ms_max: self.limit("lock.wait_ms_max", raw.lock.wait_ms_max, WAIT_MS_MAX),
-                hold_ms_max: self.limit("lock.hold_ms_max", raw.lock.hold_ms_max, HOLD_MS_MAX),
-                freeze: raw.lock.freeze.unwrap_or(Freeze::Auto),
-            },
-            replica: Replica {
-                stop_ms_max: self.limit(
-                    "replica.stop_ms_max",
-                    raw.replica.stop_ms_max,
-                    STOP_MS_MAX,
-                ),
-            },
-            snapshot: Snapshot { size: self.size(raw.snapshot.size.unwrap_or(SIZE)) },
+            lock: self.lock(&raw.lock),
+            replica: self.replica(&raw.replica),
+            snapshot: self.snapshot(&raw.snapshot),
             copy: Copy { ms_max: self.limit("copy.ms_max", raw.copy.ms_max, COPY_MS_MAX) },
             destination: self.destination(raw.destination.directory),
+        }
+    }
+
+    fn lock(&mut self, raw: &raw::Lock) -> Lock {
+        Lock {
+            wait_ms_max: self.limit("lock.wait_ms_max", raw.wait_ms_max, WAIT_MS_MAX),
+            hold_ms_max: self.limit("lock.hold_ms_max", raw.hold_ms_max, HOLD_MS_MAX),
+            freeze: raw.freeze.unwrap_or(Freeze::Auto),
+            kind: raw.kind.unwrap_or_default(),
+            when: raw.when.unwrap_or_default(),
+            tries_max: self.tries(raw.tries_max),
+            pause_ms: self.limit("lock.pause_ms", raw.pause_ms, PAUSE_MS),
+            long_statements: raw.long_statements.unwrap_or_default(),
+            long_statement_s_min: self.seconds(
+                "lock.long_statement_s_min",
+                raw.long_statement_s_min,
+                LONG_STATEMENT_S_MIN,
+            ),
+            long_wait_ms_max: self.limit(
+                "lock.long_wait_ms_max",
+                raw.long_wait_ms_max,
+                LONG_WAIT_MS_MAX,
+            ),
+            kill_select_s_min: self.seconds(
+                "lock.kill_select_s_min",
+                raw.kill_select_s_min,
+                KILL_SELECT_S_MIN,
+            ),
+        }
+    }
+
+    fn replica(&mut self, raw: &raw::Replica) -> Replica {
+        Replica {
+            stop_ms_max: self.limit("replica.stop_ms_max", raw.stop_ms_max, STOP_MS_MAX),
+            keep_replication_stopped: raw.keep_replication_stopped.unwrap_or_default(),
         }
     }
 
@@ -201,6 +236,53 @@ impl Check<'_> {
             self.complain(key, what, "Every limit is a number of milliseconds above zero.");
         }
         limit
+    }
+
+    /// An age from which on something is done. The server counts it in whole seconds, and every
+    /// statement is 0 seconds old at first.
+    fn seconds(&mut self, key: &str, given: Option<u64>, default: u64) -> u64 {
+        let (age, most) = (given.unwrap_or(default), MS_MAX.0 / 1000);
+        if !(1..=most).contains(&age) {
+            let what = format!("expected 1 to {most} seconds, found {age}");
+            self.complain(key, what, "Every age is a number of seconds above zero.");
+        }
+        age
+    }
+
+    /// More tries than a few only stall clients again and again.
+    fn tries(&mut self, given: Option<u32>) -> u32 {
+        let tries = given.unwrap_or(TRIES_MAX);
+        if !(1..=TRIES_MOST).contains(&tries) {
+            let what = format!("expected 1 to {TRIES_MOST} tries, found {tries}");
+            self.complain("lock.tries_max", what, "Each try may stall clients: keep them few.");
+        }
+        tries
+    }
+
+    /// A pool that may be as full at the beginning as at the end would leave no room for a copy.
+    fn snapshot(&mut self, raw: &raw::Snapshot) -> Snapshot {
+        let (max, stop) = ("snapshot.pool_percent_max", "snapshot.pool_percent_stop");
+        let pool_percent_max = self.percent(max, raw.pool_percent_max, POOL_PERCENT_MAX);
+        let pool_percent_stop = self.percent(stop, raw.pool_percent_stop, POOL_PERCENT_STOP);
+        if pool_percent_stop <= pool_percent_max {
+            let what = format!(
+                "expected more than 'pool_percent_max' ({pool_percent_max}), found \
+                 {pool_percent_stop}"
+            );
+            let key = if raw.pool_percent_stop.is_some() { stop } else { max };
+            self.complain(key, what, "Between the two is the room for what is written meanwhile.");
+        }
+        let size = self.size(raw.size.unwrap_or(SIZE));
+        Snapshot { size, pool_percent_max, pool_percent_stop }
+    }
+
+    fn percent(&mut self, key: &str, given: Option<u32>, default: u32) -> u32 {
+        let percent = given.unwrap_or(default);
+        if !(1..=99).contains(&percent) {
+            let what = format!("expected 1 to 99 percent, found {percent}");
+            self.complain(key, what, "A full pool stops the server: leave room in it.");
+        }
+        percent
     }
 
     fn size(&mut self, size: Size) -> Size {

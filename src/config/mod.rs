@@ -84,6 +84,61 @@ pub struct Lock {
     pub hold_ms_max: Millis,
     /// Who freezes the filesystem.
     pub freeze: Freeze,
+    /// How writes are stopped.
+    pub kind: Kind,
+    /// Whether the lock or the order of the snapshot comes first.
+    pub when: When,
+    /// How often the lock is asked for.
+    pub tries_max: u32,
+    /// What passes between two tries.
+    pub pause_ms: Millis,
+    /// What is done about statements that the lock would wait for.
+    pub long_statements: LongStatements,
+    /// From how many seconds on a statement is long.
+    pub long_statement_s_min: u64,
+    /// How long such statements are waited for.
+    pub long_wait_ms_max: Millis,
+    /// From how many seconds on a SELECT may be ended.
+    pub kill_select_s_min: u64,
+}
+
+/// What is done about statements that have run for long and that the lock would wait for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LongStatements {
+    /// There is no backup.
+    #[default]
+    Refuse,
+    /// They are waited for.
+    Wait,
+    /// Old SELECTs are ended.
+    Kill,
+}
+
+/// How writes are stopped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// As suits the server.
+    #[default]
+    Auto,
+    /// `FLUSH TABLES WITH READ LOCK`.
+    Ftwrl,
+    /// `BACKUP STAGE`.
+    BackupStage,
+    /// Not at all.
+    None,
+}
+
+/// Whether the lock or the order of the snapshot comes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum When {
+    /// The lock first.
+    First,
+    /// The lock when lvm is about to suspend the volume; where that cannot be, the lock first.
+    #[default]
+    Late,
 }
 
 /// Who freezes the filesystem.
@@ -102,13 +157,30 @@ pub enum Freeze {
 pub struct Replica {
     /// How long stopping, and later starting, an applier may take.
     pub stop_ms_max: Millis,
+    /// Until when the appliers stand.
+    pub keep_replication_stopped: KeepStopped,
+}
+
+/// Until when the appliers that were stopped stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeepStopped {
+    /// Until the snapshot is taken.
+    #[default]
+    Window,
+    /// Until it is copied.
+    Copy,
 }
 
 /// The snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
-    /// The size of its COW store.
+    /// The size of its COW store, if it is a thick one.
     pub size: Size,
+    /// How full the pool of a thin one may be before a run begins.
+    pub pool_percent_max: u32,
+    /// How full the pool may get before the copy is given up.
+    pub pool_percent_stop: u32,
 }
 
 /// The size of a COW store.

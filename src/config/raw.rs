@@ -31,9 +31,24 @@ pub(super) const KEYS: [(&str, &[&str]); 7] = [
             "connect_ms_max",
         ],
     ),
-    ("lock", &["wait_ms_max", "hold_ms_max", "freeze"]),
-    ("replica", &["stop_ms_max"]),
-    ("snapshot", &["size"]),
+    (
+        "lock",
+        &[
+            "kind",
+            "when",
+            "wait_ms_max",
+            "hold_ms_max",
+            "tries_max",
+            "pause_ms",
+            "freeze",
+            "long_statements",
+            "long_statement_s_min",
+            "long_wait_ms_max",
+            "kill_select_s_min",
+        ],
+    ),
+    ("replica", &["stop_ms_max", "keep_replication_stopped"]),
+    ("snapshot", &["size", "pool_percent_max", "pool_percent_stop"]),
     ("copy", &["ms_max"]),
     ("destination", &["directory"]),
 ];
@@ -92,6 +107,14 @@ pub(super) struct Lock {
     pub(super) wait_ms_max: Option<Millis>,
     pub(super) hold_ms_max: Option<Millis>,
     pub(super) freeze: Option<super::Freeze>,
+    pub(super) kind: Option<super::Kind>,
+    pub(super) when: Option<super::When>,
+    pub(super) tries_max: Option<u32>,
+    pub(super) pause_ms: Option<Millis>,
+    pub(super) long_statements: Option<super::LongStatements>,
+    pub(super) long_statement_s_min: Option<u64>,
+    pub(super) long_wait_ms_max: Option<Millis>,
+    pub(super) kill_select_s_min: Option<u64>,
 }
 
 /// `[replica]`.
@@ -99,6 +122,7 @@ pub(super) struct Lock {
 #[serde(deny_unknown_fields)]
 pub(super) struct Replica {
     pub(super) stop_ms_max: Option<Millis>,
+    pub(super) keep_replication_stopped: Option<super::KeepStopped>,
 }
 
 /// `[snapshot]`.
@@ -106,6 +130,8 @@ pub(super) struct Replica {
 #[serde(deny_unknown_fields)]
 pub(super) struct Snapshot {
     pub(super) size: Option<super::Size>,
+    pub(super) pool_percent_max: Option<u32>,
+    pub(super) pool_percent_stop: Option<u32>,
 }
 
 /// `[copy]`.

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::host::{Act, Answer, Cmd, Entry, Exit, Fault, Host, Kind, Login, Look, Secret, Tls};
+use crate::host::{
+    Act, Answer, Brim, Cmd, Entry, Exit, Fault, Host, Kind, Login, Look, Secret, Tls,
+};
 
 const FULL: &str = include_str!("../../config/full.toml");
 const DESTINATION: &str = "[destination]\ndirectory = \"/backup\"\n";
@@ -108,6 +110,18 @@ fn sizes() {
              | A COW store never needs more than the size of its origin.",
         );
     }
+    let limits = good(DESTINATION).snapshot;
+    assert_eq!((limits.pool_percent_max, limits.pool_percent_stop), (80, 90));
+    for (key, wrong) in [("max", 0), ("max", 100), ("stop", 100)] {
+        let text = format!("[snapshot]\npool_percent_{key} = {wrong}");
+        let told = told(&format!("{text}\n{DESTINATION}"));
+        assert!(told.contains(&format!("expected 1 to 99 percent, found {wrong}")), "{told}");
+    }
+    check(
+        "[snapshot]\npool_percent_max = 95",
+        "line 2, column 1: expected more than 'pool_percent_max' (95), found 90 | Between the two is \
+         the room for what is written meanwhile.",
+    );
     check(
         "[snapshot]\nsize = \"much\"",
         "line 2, column 8: expected a size like '20%' or '512MiB', found 'much' | -",
@@ -209,7 +223,7 @@ impl Host for Files {
         panic!("the configuration acted: '{what}'")
     }
 
-    fn stream(&mut self, cmd: &Cmd, _: &mut dyn FnMut(&str)) -> Result<Exit, Fault> {
+    fn stream(&mut self, cmd: &Cmd, _: &[Brim], _: &mut dyn FnMut(&str)) -> Result<Exit, Fault> {
         panic!("the configuration ran '{cmd}'")
     }
 }
@@ -278,4 +292,31 @@ fn a_cut_file_is_survived() {
     for end in (0..FULL.len()).filter(|end| FULL.is_char_boundary(*end)) {
         let _either = read(&FULL[..end]);
     }
+}
+
+#[test]
+fn long_statements_are_refused_unless_told_otherwise() {
+    let config = good(DESTINATION);
+    assert_eq!(config.lock.long_statements, LongStatements::Refuse);
+    assert_eq!((config.lock.long_statement_s_min, config.lock.kill_select_s_min), (5, 60));
+    assert_eq!(config.replica.keep_replication_stopped, KeepStopped::Window);
+    let other = "[lock]\nlong_statements = \"kill\"\nkill_select_s_min = 300\n[replica]\n\
+                 keep_replication_stopped = \"copy\"\n";
+    let config = good(&format!("{other}{DESTINATION}"));
+    assert_eq!(config.lock.long_statements, LongStatements::Kill);
+    assert_eq!(config.lock.kill_select_s_min, 300);
+    assert_eq!(config.replica.keep_replication_stopped, KeepStopped::Copy);
+    check(
+        "[lock]\nlong_statement_s_min = 0\nkill_select_s_min = 604801\nlong_wait_ms_max = 0",
+        "line 2, column 1: lock.long_statement_s_min: expected 1 to 604800 seconds, found 0 | \
+         Every age is a number of seconds above zero.\n\
+         line 3, column 1: lock.kill_select_s_min: expected 1 to 604800 seconds, found 604801 | \
+         Every age is a number of seconds above zero.\n\
+         line 4, column 1: lock.long_wait_ms_max: expected 1 to 604800000 milliseconds, found 0 | \
+         Every limit is a number of milliseconds above zero.",
+    );
+    check(
+        "[replica]\nkeep_replication_stopped = \"always\"",
+        "line 2, column 28: unknown variant 'always', expected 'window' or 'copy' | -",
+    );
 }

@@ -90,6 +90,22 @@ pub fn command(order: &Order<'_>) -> Cmd {
     cmd.arg(format!("{}/", order.target.display()))
 }
 
+impl Progress {
+    /// The progress of a copy before which so much was copied by another.
+    #[must_use]
+    pub fn after(self, before: Bytes) -> Self {
+        Self { bytes: Bytes(before.0 + self.bytes.0), ..self }
+    }
+}
+
+impl Stats {
+    /// Counts another copy in.
+    pub fn add(&mut self, other: Self) {
+        self.files += other.files;
+        self.bytes = Bytes(self.bytes.0 + other.bytes.0);
+    }
+}
+
 impl Tail {
     /// Takes one line; a progress line gives the progress.
     pub fn read(&mut self, line: &str) -> Option<Progress> {

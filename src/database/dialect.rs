@@ -10,22 +10,49 @@ use crate::units::Millis;
 /// A way to stop writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LockKind {
-    /// `FLUSH TABLES WITH READ LOCK`, which every version has.
+    /// `FLUSH TABLES WITH READ LOCK`, which every version has. It closes all tables, and waits for
+    /// statements that run; others wait for it meanwhile.
     FlushTables,
+    /// `BACKUP STAGE` of MariaDB, made for storage snapshots: it stops commits, waits for no
+    /// transaction that is open, and closes what no statement uses (MariaDB, "Backup Stages").
+    BackupStage,
+    /// No lock: nothing writes, because the appliers are stopped and nobody else does.
+    Nothing,
 }
 
 impl LockKind {
-    /// Takes the lock.
-    pub fn lock(self) -> &'static str {
+    /// Its name in configurations and records.
+    pub fn name(self) -> &'static str {
         match self {
-            Self::FlushTables => "FLUSH TABLES WITH READ LOCK",
+            Self::FlushTables => "ftwrl",
+            Self::BackupStage => "backup-stage",
+            Self::Nothing => "none",
+        }
+    }
+
+    /// What the lock session says beforehand. It stops no writes.
+    pub fn prepare(self) -> Option<&'static str> {
+        match self {
+            Self::BackupStage => Some("BACKUP STAGE START"),
+            Self::FlushTables | Self::Nothing => None,
+        }
+    }
+
+    /// Takes the lock.
+    pub fn lock(self) -> Option<&'static str> {
+        match self {
+            Self::FlushTables => Some("FLUSH TABLES WITH READ LOCK"),
+            Self::BackupStage => Some("BACKUP STAGE BLOCK_COMMIT"),
+            Self::Nothing => None,
         }
     }
 
     /// Releases it.
-    pub fn unlock(self) -> &'static str {
+    pub fn unlock(self) -> Option<&'static str> {
         match self {
-            Self::FlushTables => "UNLOCK TABLES",
+            Self::FlushTables => Some("UNLOCK TABLES"),
+            Self::BackupStage => Some("BACKUP STAGE END"),
+            Self::Nothing => None,
         }
     }
 }
@@ -35,13 +62,6 @@ impl LockKind {
 /// with 1 because a commit that is in the binary log need not be synced in the redo log as well.
 /// xtrabackup does the same under its lock.
 pub const WRITE_LOGS: &str = "FLUSH NO_WRITE_TO_BINLOG ENGINE LOGS";
-
-/// Asks for statements that have run for long: the lock waits for some of them, and while it does
-/// others wait for it. Appliers and the event scheduler are not statements of anyone's.
-pub const LONG_STATEMENTS: &str = "SELECT ID, USER, TIME FROM information_schema.PROCESSLIST \
-                                   WHERE COMMAND IN ('Query', 'Execute') AND TIME >= 5 \
-                                   AND USER NOT IN ('system user', 'event_scheduler') \
-                                   AND ID <> CONNECTION_ID()";
 
 /// Asks whether a session is on this server; an account sees its own sessions.
 pub fn session_seen(id: u64) -> String {

@@ -34,10 +34,12 @@ pub fn base(server: &Server, lock: LockKind) -> Vec<Need> {
 }
 
 fn lock_need(lock: LockKind) -> Need {
-    match lock {
-        // On MySQL FLUSH_TABLES alone would do for the lock, but not for the engine's logs.
-        LockKind::FlushTables => Need { privilege: "RELOAD", or: &[], purpose: "the lock" },
-    }
+    let purpose = match lock {
+        LockKind::FlushTables | LockKind::BackupStage => "the lock",
+        LockKind::Nothing => "writing out the engine's logs",
+    };
+    // On MySQL FLUSH_TABLES alone would do for the lock, but not for the engine's logs.
+    Need { privilege: "RELOAD", or: &[], purpose }
 }
 
 /// MariaDB split `REPLICATION CLIENT` in 10.5.2 and prints the new names.
@@ -76,6 +78,25 @@ pub fn replica(server: &Server) -> Need {
         Flavour::MariaDb => Need { privilege: "SUPER", or: &[], purpose },
         Flavour::MySql => Need { privilege: "REPLICATION_SLAVE_ADMIN", or: &["SUPER"], purpose },
     }
+}
+
+/// What ending the statements of others needs besides. Those of an account with `SYSTEM_USER`
+/// (MySQL) cannot be ended without that; the server says so then.
+pub fn kill(server: &Server) -> Need {
+    let purpose = "ending long statements of others";
+    match server.flavour {
+        Flavour::MariaDb if server.since(10, 5, 2) => {
+            Need { privilege: "CONNECTION ADMIN", or: &[], purpose }
+        }
+        Flavour::MariaDb => Need { privilege: "SUPER", or: &[], purpose },
+        Flavour::MySql => Need { privilege: "CONNECTION_ADMIN", or: &["SUPER"], purpose },
+    }
+}
+
+/// What seeing every table needs: `information_schema.TABLES` leaves out, without a word, whatever
+/// the account has no privilege on (tried on MariaDB 10.11).
+pub fn tables() -> Need {
+    Need { privilege: "SELECT", or: &["REFERENCES"], purpose: "seeing every table's engine" }
 }
 
 impl Granted {

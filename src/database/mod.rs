@@ -9,6 +9,7 @@ pub mod grants;
 pub mod places;
 pub mod replica;
 pub mod settings;
+pub mod statements;
 
 use std::fmt;
 

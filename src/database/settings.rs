@@ -46,6 +46,18 @@ pub fn question() -> String {
 pub const OPEN_TEMPORARY_TABLES: &str = "SHOW GLOBAL STATUS WHERE Variable_name IN \
                                          ('Replica_open_temp_tables', 'Slave_open_temp_tables')";
 
+/// Why an answer to [`OPEN_TEMPORARY_TABLES`] forbids a backup, if it does: a temporary table of
+/// an applier is in no file that a restored server would read.
+pub fn open_temporary_tables(rows: &Rows) -> Result<(), String> {
+    let counts = Settings::read(rows);
+    match counts.number(&["replica_open_temp_tables", "slave_open_temp_tables"]) {
+        None | Some(0) => Ok(()),
+        Some(open) => {
+            Err(format!("the applier holds {open} temporary tables open, which no backup contains"))
+        }
+    }
+}
+
 impl Settings {
     /// Reads rows of names and values.
     pub fn read(rows: &Rows) -> Self {

@@ -69,6 +69,16 @@ pub enum Act {
     Pause(Millis),
     /// Runs a command to its end; exit status 0 is success. Its standard output: `Text`.
     Run(Cmd),
+    /// Starts a shell of lvm and lets it do what makes it warm; refused if there is one.
+    OpenShell(Shell),
+    /// Hands the shell a command and returns at once; what becomes of it, [`Look::Watch`] sees.
+    /// A shell takes one: lvm's does not survive a command after one that named its devices.
+    ///
+    /// [`Look::Watch`]: super::Look::Watch
+    Order(String),
+    /// Lets the shell finish what it does and end, and waits for that: what its last command
+    /// complained of, as `Text`. Overdue if it does not end. Done as well if there is none.
+    CloseShell(Millis),
     /// Mounts a filesystem.
     Mount(MountOrder),
     /// Unmounts; never lazily and never by force.
@@ -114,6 +124,18 @@ pub struct Sql {
     /// One statement, without a semicolon.
     pub text: String,
     /// How long it may take before we stop waiting for it.
+    pub ms_max: Millis,
+}
+
+/// A shell of lvm. Its commands cannot be ended: a killed lvm can leave a device suspended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shell {
+    /// lvm's absolute path.
+    pub program: PathBuf,
+    /// Commands that only read, run one after the other, so that code, configuration and devices
+    /// are known to the shell before it counts.
+    pub warm: Vec<String>,
+    /// How long starting it and each of these may take.
     pub ms_max: Millis,
 }
 
@@ -182,6 +204,9 @@ impl fmt::Display for Act {
             Self::Thaw(path) => write!(f, "fsfreeze --unfreeze {}", path.display()),
             Self::Pause(ms) => write!(f, "wait for {ms}"),
             Self::Run(cmd) => write!(f, "{cmd}"),
+            Self::OpenShell(shell) => write!(f, "start {} as a shell", shell.program.display()),
+            Self::Order(command) => write!(f, "lvm> {command}"),
+            Self::CloseShell(_) => f.write_str("end the shell of lvm"),
             Self::Mount(order) => write!(f, "{order}"),
             Self::Unmount(path) => write!(f, "umount {}", path.display()),
             Self::SyncFs(path) => write!(f, "sync --file-system {}", path.display()),

@@ -39,6 +39,12 @@ pub enum Answer {
     Rows(Rows),
     /// How a thaw went.
     Thaw(Thaw),
+    /// See [`Standing`].
+    Standing(Standing),
+    /// See [`Sight`].
+    Sight(Sight),
+    /// See [`Fill`].
+    Fill(Fill),
 }
 
 /// Who and where we are.
@@ -148,6 +154,41 @@ pub struct Exit {
     pub code: Option<i32>,
     /// The last lines of its standard error, on one line.
     pub stderr: String,
+}
+
+/// How a volume stands with regard to its snapshot point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether the origin is suspended.
+    pub suspended: bool,
+    /// Whether the origin has a new table loaded, which its next resume will make the live one.
+    pub loaded: bool,
+    /// A number that goes up when the point passes: 0 and 1 for [`Sign::Tables`], the transaction
+    /// id for [`Sign::Transaction`].
+    ///
+    /// [`Sign::Tables`]: super::Sign::Tables
+    /// [`Sign::Transaction`]: super::Sign::Transaction
+    pub mark: u64,
+}
+
+/// What a watch saw, in nanoseconds of the monotonic clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sight {
+    /// When the origin was first seen suspended; nothing if no look fell into that time.
+    pub suspended: Option<u64>,
+    /// When what was waited for had been seen.
+    pub at: u64,
+    /// The mark then, see [`Standing`].
+    pub mark: u64,
+}
+
+/// How full a thin pool is, in whole percent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fill {
+    /// Of its data.
+    pub data_percent: u64,
+    /// Of its metadata.
+    pub metadata_percent: u64,
 }
 
 impl Machine {

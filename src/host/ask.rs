@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Answer, Cmd, Entry, Fault, Host, Link, Login, Look, Machine, Mount, Rows, Session, Space,
+    Answer, Cmd, Entry, Fault, Fill, Host, Link, Login, Look, Machine, Mount, Point, Rows, Session,
+    Sight, Space, Standing, Watch,
 };
 use crate::units::{Bytes, Millis};
 
@@ -50,6 +51,12 @@ pub trait Ask {
     fn greet(&self, login: &Login) -> Result<u64, Fault>;
     /// The rows of a SELECT or SHOW.
     fn query(&self, session: Session, text: &str, ms_max: Millis) -> Result<Rows, Fault>;
+    /// How a volume stands with regard to its snapshot point.
+    fn standing(&self, point: &Point) -> Result<Standing, Fault>;
+    /// Waits for a snapshot point.
+    fn watch(&self, watch: &Watch) -> Result<Sight, Fault>;
+    /// How full a thin pool is.
+    fn fill(&self, pool: &str) -> Result<Fill, Fault>;
 }
 
 impl<H: Host + ?Sized> Ask for H {
@@ -107,5 +114,17 @@ impl<H: Host + ?Sized> Ask for H {
 
     fn query(&self, session: Session, text: &str, ms_max: Millis) -> Result<Rows, Fault> {
         take!(self.look(&Look::Query { session, text: text.into(), ms_max }), Rows)
+    }
+
+    fn standing(&self, point: &Point) -> Result<Standing, Fault> {
+        take!(self.look(&Look::Point(point.clone())), Standing)
+    }
+
+    fn watch(&self, watch: &Watch) -> Result<Sight, Fault> {
+        take!(self.look(&Look::Watch(watch.clone())), Sight)
+    }
+
+    fn fill(&self, pool: &str) -> Result<Fill, Fault> {
+        take!(self.look(&Look::Pool(pool.into())), Fill)
     }
 }

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::mem;
 
 use super::sim::Event;
-use super::{Act, Answer, Cmd, Exit, Fault, Host, Look, Session};
+use super::{Act, Answer, Brim, Cmd, Exit, Fault, Host, Look, Session};
 use crate::units::Millis;
 
 /// What a simulated machine offers beside [`Host`], so that things can go wrong on it.
@@ -295,13 +295,18 @@ impl<H: Fragile> Host for Faulty<H> {
     }
 
     /// A stream that fails half-way says so by its exit status, as rsync does.
-    fn stream(&mut self, cmd: &Cmd, each: &mut dyn FnMut(&str)) -> Result<Exit, Fault> {
+    fn stream(
+        &mut self,
+        cmd: &Cmd,
+        brims: &[Brim],
+        each: &mut dyn FnMut(&str),
+    ) -> Result<Exit, Fault> {
         let act = Act::Run(cmd.clone());
         match self.begin(&What::Act(&act))? {
-            None => self.host.stream(cmd, each),
+            None => self.host.stream(cmd, brims, each),
             Some(Blow::Event(event)) => {
                 self.host.happen(event);
-                let exit = self.host.stream(cmd, each);
+                let exit = self.host.stream(cmd, brims, each);
                 self.struck();
                 exit
             }
@@ -335,6 +340,8 @@ fn act_ms_max(act: &Act) -> Option<Millis> {
         Act::Run(cmd) => Some(cmd.ms_max),
         Act::Sql(sql) => Some(sql.ms_max),
         Act::Connect(login) => Some(login.connect_ms_max),
+        Act::OpenShell(shell) => Some(shell.ms_max),
+        Act::CloseShell(ms) => Some(*ms),
         Act::Kill(_) | Act::Disarm | Act::Freeze(_) | Act::Thaw(_) => Some(Millis(10_000)),
         _ => None,
     }
@@ -345,6 +352,7 @@ fn look_ms_max(look: &Look) -> Option<Millis> {
         Look::Run(cmd) => Some(cmd.ms_max),
         Look::Query { ms_max, .. } => Some(*ms_max),
         Look::Greet(login) => Some(login.connect_ms_max),
+        Look::Watch(watch) => Some(watch.ms_max),
         _ => None,
     }
 }

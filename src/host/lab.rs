@@ -1,14 +1,15 @@
 //! The machine with two switches that only the lab has: a wrong design, and a place to hold.
 //!
 //! `HOLDSTILL_WRONG=no-lock` makes the engine run a wrong design, so that the oracle can be shown
-//! to notice it. `HOLDSTILL_HOLD_AT=locked|copy|publish` stops before the snapshot, the copy, or
-//! the publishing, so that a signal can be sent there. Compiled with the feature `wrong-designs`
-//! only: no release knows these switches.
+//! to notice it. `HOLDSTILL_HOLD_AT=locked|frozen|copy|publish` stops under the lock, under the
+//! explicit freeze, before the copy, or before the publishing, so that a signal can be sent there.
+//! Compiled with the feature `wrong-designs` only: no release knows these switches.
 #![allow(clippy::disallowed_methods, reason = "this is a host")]
 
 use std::time::Duration;
 
-use super::{Act, Answer, Ask, Cmd, Exit, Fault, Host, Look};
+use super::{Act, Answer, Ask, Brim, Cmd, Exit, Fault, Host, Look};
+use crate::database::dialect::WRITE_LOGS;
 use crate::store::COORDINATES;
 use crate::wrong::{self, Wrong};
 
@@ -19,7 +20,7 @@ const HOLD_SECONDS_MAX: u32 = 120;
 const LOOKS_PER_SECOND: u32 = 20;
 
 /// Where a run can be held.
-const PLACES: [&str; 3] = ["locked", "copy", "publish"];
+const PLACES: [&str; 4] = ["locked", "frozen", "copy", "publish"];
 
 /// A host that can be held.
 #[derive(Debug)]
@@ -71,15 +72,24 @@ impl<H: Host> Host for Lab<H> {
 
     fn act(&mut self, what: &Act) -> Result<Answer, Fault> {
         match what {
-            Act::Run(cmd) if cmd.program.ends_with("lvcreate") => self.hold("locked"),
+            Act::Sql(sql) if sql.text == WRITE_LOGS => self.hold("locked"),
             Act::WriteFile { path, .. } if path.ends_with(COORDINATES) => self.hold("publish"),
             _ => {}
         }
-        self.inner.act(what)
+        let done = self.inner.act(what);
+        if matches!(what, Act::Freeze(_)) {
+            self.hold("frozen");
+        }
+        done
     }
 
-    fn stream(&mut self, cmd: &Cmd, each: &mut dyn FnMut(&str)) -> Result<Exit, Fault> {
+    fn stream(
+        &mut self,
+        cmd: &Cmd,
+        brims: &[Brim],
+        each: &mut dyn FnMut(&str),
+    ) -> Result<Exit, Fault> {
         self.hold("copy");
-        self.inner.stream(cmd, each)
+        self.inner.stream(cmd, brims, each)
     }
 }

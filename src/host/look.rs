@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::act::Cmd;
+use super::answer::Fill;
+use super::fault::Fault;
 use crate::units::Millis;
 
 /// One question to the machine; the comment names the arm of `Answer` that comes back.
@@ -46,6 +48,81 @@ pub enum Look {
         /// How long the answer may take.
         ms_max: Millis,
     },
+    /// How a volume stands with regard to its snapshot point: `Standing`.
+    Point(Point),
+    /// Waits for the snapshot point of a volume: `Sight`.
+    Watch(Watch),
+    /// How full a thin pool is, by the name of its device in device-mapper: `Fill`. Refused where
+    /// the pool does not take writes any more.
+    Pool(String),
+}
+
+/// Where the snapshot point of a volume is seen. The point itself is the origin's suspend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Point {
+    /// The origin's name in device-mapper.
+    pub origin: String,
+    /// What tells that the point has passed.
+    pub sign: Sign,
+}
+
+/// What tells that a snapshot point has passed: something that device-mapper changes only while the
+/// origin is suspended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sign {
+    /// The live table of the origin is `snapshot-origin`, and that of our own volume, which was the
+    /// COW store before, is `snapshot`. The name of our own volume in device-mapper.
+    Tables(String),
+    /// The pool's transaction id went up while the origin was suspended. The name of the pool's
+    /// device in device-mapper.
+    Transaction(String),
+}
+
+/// A wait for a snapshot point, while the shell of lvm works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// Which point.
+    pub point: Point,
+    /// The mark before the order.
+    pub mark: u64,
+    /// What is waited for.
+    pub until: Until,
+    /// How long at most; past it the watch is overdue, and the point may still come.
+    pub ms_max: Millis,
+}
+
+/// What is waited for. A watch is refused, with what lvm said, when the shell has ended its command
+/// and the point has not passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// lvm is about to suspend the origin, or has done so.
+    Near,
+    /// The point has passed and the origin is live again.
+    Past,
+}
+
+/// How full a thin pool may get while it is copied from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Brim {
+    /// The name of the pool's device in device-mapper.
+    pub pool: String,
+    /// How full its data or its metadata may be at most, in percent.
+    pub percent_max: u64,
+}
+
+impl Brim {
+    /// Whether a pool that is so full is still below the brim.
+    pub fn check(&self, fill: Fill) -> Result<(), Fault> {
+        let Fill { data_percent, metadata_percent } = fill;
+        if data_percent.max(metadata_percent) < self.percent_max {
+            return Ok(());
+        }
+        let (pool, limit) = (&self.pool, self.percent_max);
+        Err(Fault::refused(format!(
+            "the thin pool '{pool}' is too full: data {data_percent} %, metadata \
+             {metadata_percent} %, 'pool_percent_stop' is {limit}"
+        )))
+    }
 }
 
 /// The two sessions of a run.
@@ -128,6 +205,9 @@ impl fmt::Display for Look {
             Self::Run(cmd) => write!(f, "{cmd}"),
             Self::Greet(login) => write!(f, "connect to {login}"),
             Self::Query { session, text, .. } => write!(f, "{session}: {text}"),
+            Self::Point(point) => write!(f, "look at the device {}", point.origin),
+            Self::Pool(pool) => write!(f, "look at the pool {pool}"),
+            Self::Watch(watch) => write!(f, "watch the device {}", watch.point.origin),
         }
     }
 }

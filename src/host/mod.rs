@@ -19,11 +19,13 @@ pub mod linux;
 pub mod sim;
 pub mod traced;
 
-pub use act::{Act, Cmd, Guard, MountOrder, Overrun, Sql, UNFINISHED};
-pub use answer::{Answer, Entry, Exit, Kind, Link, Machine, Mount, Rows, Space, Thaw};
+pub use act::{Act, Cmd, Guard, MountOrder, Overrun, Shell, Sql, UNFINISHED};
+pub use answer::{
+    Answer, Entry, Exit, Fill, Kind, Link, Machine, Mount, Rows, Sight, Space, Standing, Thaw,
+};
 pub use ask::Ask;
 pub use fault::{Cause, Fault, NO_TLS};
-pub use look::{Login, Look, Reach, Secret, Session, Tls};
+pub use look::{Brim, Login, Look, Point, Reach, Secret, Session, Sign, Tls, Until, Watch};
 
 /// A machine: the real one, a simulated one, or one of these behind a decorator.
 pub trait Host {
@@ -33,6 +35,12 @@ pub trait Host {
     /// Does exactly one thing.
     fn act(&mut self, what: &Act) -> Result<Answer, Fault>;
 
-    /// Runs a long command, handing over each line of its standard output as it comes.
-    fn stream(&mut self, cmd: &Cmd, each: &mut dyn FnMut(&str)) -> Result<Exit, Fault>;
+    /// Runs a long command, handing over each line of its standard output as it comes. It is ended
+    /// when one of these pools is full to its brim, or cannot be looked at any more.
+    fn stream(
+        &mut self,
+        cmd: &Cmd,
+        brims: &[Brim],
+        each: &mut dyn FnMut(&str),
+    ) -> Result<Exit, Fault>;
 }

@@ -4,7 +4,7 @@
 //! written to it would wait for the thaw that comes after it. Deliberately absent: what a line
 //! looks like and where it goes.
 
-use super::{Act, Answer, Ask, Cmd, Exit, Fault, Host, Look};
+use super::{Act, Answer, Ask, Brim, Cmd, Exit, Fault, Host, Look};
 
 /// How many events of one window are remembered without asking for memory.
 const WINDOW_EVENTS: usize = 256;
@@ -106,9 +106,14 @@ impl<H: Host> Host for Traced<H> {
         outcome
     }
 
-    fn stream(&mut self, cmd: &Cmd, each: &mut dyn FnMut(&str)) -> Result<Exit, Fault> {
+    fn stream(
+        &mut self,
+        cmd: &Cmd,
+        brims: &[Brim],
+        each: &mut dyn FnMut(&str),
+    ) -> Result<Exit, Fault> {
         let began = self.now();
-        let ended = self.inner.stream(cmd, each);
+        let ended = self.inner.stream(cmd, brims, each);
         self.tell(Deed::Stream(cmd.clone()), began, outcome(&ended));
         ended
     }
@@ -160,7 +165,7 @@ mod tests {
             if *what == Act::Isolate { Err(Fault::refused("no")) } else { Ok(Answer::Done) }
         }
 
-        fn stream(&mut self, _: &Cmd, _: &mut dyn FnMut(&str)) -> Result<Exit, Fault> {
+        fn stream(&mut self, _: &Cmd, _: &[Brim], _: &mut dyn FnMut(&str)) -> Result<Exit, Fault> {
             Ok(Exit { code: Some(23), stderr: String::new() })
         }
     }
@@ -184,7 +189,7 @@ mod tests {
         host.act(&Act::Isolate).unwrap_err();
         let (program, args) = ("/usr/bin/rsync".into(), vec![]);
         let cmd = Cmd { program, args, ms_max: Millis(1), overrun: Overrun::End };
-        host.stream(&cmd, &mut |_| {}).unwrap();
+        host.stream(&cmd, &[], &mut |_| {}).unwrap();
         let wanted = ["mkdir --parents /a: done", "unshare --mount: no", "rsync: exit status 23"];
         assert_eq!(*told.borrow(), wanted);
     }

@@ -1,64 +1,122 @@
 //! The acts of a run in which nothing goes wrong, from the plan alone: what the audit prints.
 //! A test holds this list against the trace of a real run on the simulated machine.
 
-use super::Plan;
-use crate::host::{Act, Session, Sql};
+use super::{Plan, Resume, Source, Take, When};
+use crate::claim::Claim;
+use crate::database::statements;
+use crate::host::{Act, Cmd, Session, Sql};
 use crate::ledger;
-use crate::store::{COORDINATES, RECORD, TREE};
+use crate::store::{COORDINATES, RECORD};
 
 /// Every act, in order, as the log will show it.
 pub(super) fn acts(plan: &Plan) -> Vec<String> {
-    let file =
-        |name: &str| Act::WriteFile { path: plan.publish.partial.join(name), text: String::new() };
-    let mut acts = vec![
-        Act::WriteFile { path: plan.ledger.clone(), text: String::new() },
-        Act::Isolate,
-        Act::NewDir(plan.publish.partial.clone()),
-        file(RECORD),
-        Act::NewDir(plan.publish.partial.join(TREE)),
-        Act::MakeDir(plan.mount.point.clone()),
-        Act::SyncFs(plan.source.mount.clone()),
-    ];
-    acts.extend(plan.replica.iter().flat_map(|replica| &replica.stop).cloned().map(Act::Sql));
-    acts.push(Act::Connect(plan.login.clone()));
-    acts.extend(plan.session.iter().cloned().map(Act::Sql));
-    acts.push(Act::Guard(plan.window.guard.clone()));
+    let mut acts = before(plan);
     acts.extend(window(plan));
     acts.extend(after(plan));
     acts.iter().map(Act::to_string).collect()
 }
 
+fn file(plan: &Plan, name: &str) -> Act {
+    Act::WriteFile { path: plan.publish.partial.join(name), text: String::new() }
+}
+
+fn before(plan: &Plan) -> Vec<Act> {
+    let sources = &plan.sources;
+    let mut acts = vec![
+        Act::WriteFile { path: plan.ledger.clone(), text: String::new() },
+        Act::Isolate,
+        Act::NewDir(plan.publish.partial.clone()),
+        file(plan, RECORD),
+    ];
+    acts.extend(sources.iter().map(|one| Act::NewDir(plan.publish.partial.join(&one.tree))));
+    acts.extend(sources.iter().map(|one| Act::MakeDir(one.view.point.clone())));
+    acts.extend(sources.iter().flat_map(store).cloned().map(Act::Run));
+    acts.extend(plan.shell.iter().cloned().map(Act::OpenShell));
+    acts.extend(sources.iter().map(|one| Act::SyncFs(one.mount.clone())));
+    let ms_max = plan.window.ask_ms_max;
+    let kill = |id: &u64| Act::Sql(Sql::control(statements::kill(*id), ms_max));
+    acts.extend(plan.patience.ending.iter().map(kill));
+    acts.extend(plan.replica.iter().flat_map(|replica| &replica.stop).cloned().map(Act::Sql));
+    acts
+}
+
+/// The commands that make a source's COW store before the window.
+fn store(source: &Source) -> &[Cmd] {
+    match &source.take {
+        Take::Whole(_) => &[],
+        Take::Ordered { store, .. } => store,
+    }
+}
+
 fn window(plan: &Plan) -> Vec<Act> {
     let window = &plan.window;
-    let mut acts = vec![Act::Arm(window.wait_ms_max), plan.lock(), Act::Arm(window.hold_ms_max)];
+    let mut acts = Vec::new();
+    if window.lock.is_some() {
+        acts.push(Act::Connect(plan.login.clone()));
+        acts.extend(plan.session.iter().cloned().map(Act::Sql));
+    }
+    acts.push(Act::Guard(window.guard.clone()));
+    let takes: Vec<Act> = plan.sources.iter().map(take).collect();
+    let (early, late) = match window.when {
+        When::Late => (takes, Vec::new()),
+        When::First => (Vec::new(), takes),
+    };
+    acts.extend(early);
+    acts.push(Act::Arm(window.wait_ms_max));
+    acts.extend(window.lock.iter().cloned().map(Act::Sql));
+    acts.push(Act::Arm(window.hold_ms_max));
     acts.push(Act::Sql(window.write_logs.clone()));
     acts.extend(window.freeze.iter().cloned().map(Act::Freeze));
-    acts.push(Act::Run(window.snapshot.clone()));
-    acts.extend(window.freeze.iter().cloned().map(Act::Thaw));
+    acts.extend(late);
+    acts.extend(window.freeze.iter().rev().cloned().map(Act::Thaw));
     acts.extend(plan.unlock().cloned().map(Act::Sql));
-    acts.extend([Act::Hangup(Session::Lock), Act::Disarm]);
+    acts.extend(plan.unlock().map(|_| Act::Hangup(Session::Lock)));
+    acts.push(Act::Disarm);
     acts
+}
+
+fn take(source: &Source) -> Act {
+    match &source.take {
+        Take::Whole(cmd) => Act::Run(cmd.clone()),
+        Take::Ordered { order, .. } => Act::Order(order.clone()),
+    }
 }
 
 fn after(plan: &Plan) -> Vec<Act> {
     let partial = &plan.publish.partial;
-    let file = |name: &str| Act::WriteFile { path: partial.join(name), text: String::new() };
-    let restarts = plan.restarts();
-    let mut acts: Vec<Act> =
-        restarts.iter().map(|(start, ms_max)| Act::Sql(Sql::control(*start, *ms_max))).collect();
-    let resumed = ledger::resumed(&plan.ledger);
+    let mut acts = resume(plan, Resume::AfterWindow);
+    acts.extend(plan.claims.iter().filter_map(|claim| match claim {
+        Claim::Shell { ms_max } => Some(Act::CloseShell(*ms_max)),
+        _ => None,
+    }));
+    acts.extend(plan.sources.iter().map(|one| Act::Mount(one.view.clone())));
+    acts.extend(plan.sources.iter().map(|one| Act::Run(one.copy.clone())));
+    acts.extend(resume(plan, Resume::AfterCopy));
     acts.extend([
-        Act::WriteFile { path: resumed.clone(), text: String::new() },
-        Act::Mount(plan.mount.clone()),
-        Act::Run(plan.copy.clone()),
-        file(COORDINATES),
-        file(RECORD),
+        file(plan, COORDINATES),
+        file(plan, RECORD),
         Act::SyncFs(partial.clone()),
         Act::Publish { from: partial.clone(), to: plan.publish.published.clone() },
-        Act::Unmount(plan.mount.point.clone()),
-        Act::RemoveDir(plan.mount.point.clone()),
     ]);
-    acts.extend(plan.removal().cloned().map(Act::Run));
-    acts.extend([Act::RemoveFile(plan.ledger.clone()), Act::RemoveFile(resumed)]);
+    for one in plan.sources.iter().rev() {
+        acts.push(Act::Unmount(one.view.point.clone()));
+        acts.push(Act::RemoveDir(one.view.point.clone()));
+    }
+    acts.extend(plan.removals().into_iter().cloned().map(Act::Run));
+    acts.extend([
+        Act::RemoveFile(plan.ledger.clone()),
+        Act::RemoveFile(ledger::resumed(&plan.ledger)),
+    ]);
     acts
+}
+
+/// The appliers start again, if that is when they do.
+fn resume(plan: &Plan, when: Resume) -> Vec<Act> {
+    if plan.resume() != when {
+        return Vec::new();
+    }
+    let restarts = plan.restarts().into_iter();
+    let start = restarts.map(|(start, ms_max)| Act::Sql(Sql::control(start, ms_max)));
+    let resumed = ledger::resumed(&plan.ledger);
+    start.chain([Act::WriteFile { path: resumed, text: String::new() }]).collect()
 }

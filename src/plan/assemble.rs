@@ -2,19 +2,25 @@
 
 use std::path::{Path, PathBuf};
 
-use super::server::{ASK_MS_MAX, LOCK};
+use super::server::ASK_MS_MAX;
+use super::source::OnVolume;
+use super::space::Room;
+use super::take::Way;
 use super::tools::Programs;
-use super::{Note, Plan, Publish, Refusal, Source, Tools, Window, replication, source};
+use super::{
+    Note, Patience, Plan, Publish, Refusal, Source, Tools, When, Window, replication, source,
+};
 use crate::claim::Claim;
-use crate::config::{Config, Freeze};
+use crate::config::Config;
 use crate::copy::rsync;
-use crate::database::{Server, dialect};
-use crate::host::{Cmd, Guard, Login, Machine, MountOrder, Sql};
+use crate::database::Server;
+use crate::database::dialect::{self, LockKind};
+use crate::host::{Brim, Cmd, Guard, Login, Machine, MountOrder, Sql};
 use crate::ledger;
 use crate::snapshot::lvm::{self, Name};
-use crate::snapshot::thick;
+use crate::snapshot::{Kind, command, thin};
 use crate::store;
-use crate::units::{Bytes, Millis};
+use crate::units::Millis;
 
 /// How much longer than `lock_wait_timeout` we wait for the lock ourselves. That limit counts each
 /// wait within the statement by itself, and the server's own error tells more than our silence.
@@ -23,15 +29,23 @@ const LOCK_MARGIN_MS: u64 = 2_000;
 /// How long releasing the lock may take before its session is killed.
 const UNLOCK_MS_MAX: Millis = Millis(5_000);
 
+/// How long a command of lvm that was ordered may take to its end, after its point has passed.
+const ORDER_MS_MAX: Millis = Millis(60_000);
+
 /// All that was looked up.
 pub(super) struct Found {
     pub(super) machine: Machine,
     pub(super) programs: Programs,
     pub(super) versions: Tools,
     pub(super) server: Server,
+    pub(super) kind: LockKind,
     pub(super) source: source::Found,
+    pub(super) patience: Patience,
     pub(super) replica: Option<replication::Found>,
-    pub(super) cow: Bytes,
+    pub(super) rooms: Vec<Room>,
+    pub(super) freeze: Vec<PathBuf>,
+    pub(super) way: Way,
+    pub(super) when: When,
     pub(super) destination: super::destination::Found,
     pub(super) notes: Vec<Note>,
 }
@@ -39,32 +53,34 @@ pub(super) struct Found {
 /// Every name of the run, decided before anything of that name exists.
 struct Names {
     run: String,
-    snapshot: Name,
     tag: String,
-    point: PathBuf,
     publish: Publish,
+    /// Of each volume: its snapshot, and where that is mounted.
+    volumes: Vec<(Name, PathBuf)>,
 }
 
 /// Puts the plan together.
 pub(super) fn plan(config: &Config, login: &Login, found: Found) -> Result<Plan, Refusal> {
     let names = names(config, &found);
-    let copy = copy(config, &found, &names)?;
-    let source = source(&found, &names);
-    let mount = mount(&found, &names);
+    let sources = sources(config, &found, &names)?;
     Ok(Plan {
         ledger: ledger::path(&config.state_dir, &names.run),
-        claims: claims(config, &found, &names, &source),
-        session: dialect::session(config.lock.wait_ms_max, config.lock.hold_ms_max),
+        claims: claims(&found, &names, &sources),
+        session: session(config, &found),
+        window: window(config, &found),
+        brims: brims(config, &found.rooms),
+        shell: found.way.shell(&found.programs),
+        report: lvm::report(found.programs.lvs),
+        patience: found.patience,
         replica: found.replica.map(|replica| replica.replica),
-        window: window(config, &found.programs, &found.source, &found.server, found.cow, &names),
         run: names.run,
         machine: found.machine,
         login: login.clone(),
         server: found.server,
         notes: found.notes,
-        source,
-        mount,
-        copy,
+        sources,
+        tag: names.tag,
+        datadir: found.source.datadir,
         copy_bytes: found.destination.copy_bytes,
         publish: names.publish,
         tools: found.versions,
@@ -75,10 +91,14 @@ pub(super) fn plan(config: &Config, login: &Login, found: Found) -> Result<Plan,
 fn names(config: &Config, found: &Found) -> Names {
     let run = run_id(&found.machine);
     let directory = config.destination.directory.clone();
+    let volume = |(at, one): (usize, &OnVolume)| {
+        let end = if at == 0 { String::new() } else { format!(".{}", at + 1) };
+        let snapshot = Name::new(one.volume.name.vg(), &format!("holdstill-{run}{end}"));
+        (snapshot, config.run_dir.join(format!("{run}{end}")))
+    };
     Names {
-        snapshot: Name::new(found.source.volume.name.vg(), &format!("holdstill-{run}")),
         tag: format!("holdstill.{run}"),
-        point: config.run_dir.join(&run),
+        volumes: found.source.volumes.iter().enumerate().map(volume).collect(),
         publish: Publish {
             partial: directory.join(format!(".{run}.partial")),
             published: directory.join(&run),
@@ -95,94 +115,138 @@ fn run_id(machine: &Machine) -> String {
 }
 
 /// In scope order: artifacts first, quiesce last.
-fn claims(config: &Config, found: &Found, names: &Names, source: &Source) -> Vec<Claim> {
-    let mut claims = vec![
-        Claim::Partial {
-            directory: names.publish.partial.clone(),
-            run: names.run.clone(),
-            mount: found.destination.mount.clone(),
-        },
-        Claim::Snapshot {
-            report: source.report.clone(),
-            remove: thick::remove(&found.programs.thick, &names.snapshot, &names.tag),
-            vg: source.vg.clone(),
-            lv: source.snapshot.clone(),
-            tag: names.tag.clone(),
-        },
-        Claim::Mounted { point: names.point.clone(), device: names.snapshot.node() },
-    ];
+fn claims(found: &Found, names: &Names, sources: &[Source]) -> Vec<Claim> {
+    let mut claims = vec![Claim::Partial {
+        directory: names.publish.partial.clone(),
+        run: names.run.clone(),
+        mount: found.destination.mount.clone(),
+    }];
+    let snapshot = |(name, _): &(Name, PathBuf)| Claim::Snapshot {
+        report: lvm::report(found.programs.lvs.clone()),
+        remove: command::remove(&found.programs.volumes, name, &names.tag),
+        vg: name.vg().to_owned(),
+        lv: name.lv().to_owned(),
+        tag: names.tag.clone(),
+    };
+    claims.extend(names.volumes.iter().map(snapshot));
+    if matches!(found.way, Way::Ordered(_)) {
+        claims.push(Claim::Shell { ms_max: ORDER_MS_MAX });
+    }
+    let mounted = |source: &Source| Claim::Mounted {
+        point: source.view.point.clone(),
+        device: source.view.device.clone(),
+    };
+    claims.extend(sources.iter().map(mounted));
     claims.extend(found.replica.iter().filter_map(|replica| replica.claim.clone()));
     claims.push(Claim::Guarded);
-    claims.push(Claim::Locked { unlock: Sql::lock(LOCK.unlock(), UNLOCK_MS_MAX) });
-    claims.extend(frozen(config, source).map(|point| Claim::Frozen { point }));
+    let unlock = found.kind.unlock().map(|unlock| Sql::lock(unlock, UNLOCK_MS_MAX));
+    claims.extend(unlock.map(|unlock| Claim::Locked { unlock }));
+    claims.extend(found.freeze.iter().map(|point| Claim::Frozen { point: point.clone() }));
     claims
 }
 
-fn frozen(config: &Config, source: &Source) -> Option<PathBuf> {
-    (config.lock.freeze == Freeze::Explicit).then(|| source.mount.clone())
+/// What the lock session is told before it asks for the lock.
+fn session(config: &Config, found: &Found) -> Vec<Sql> {
+    let (wait, hold) = (config.lock.wait_ms_max, config.lock.hold_ms_max);
+    let prepare = found.kind.prepare().map(|text| Sql::lock(text, lock_ms_max(config)));
+    dialect::session(wait, hold).into_iter().chain(prepare).collect()
 }
 
-fn window(
-    config: &Config,
-    programs: &Programs,
-    source: &source::Found,
-    server: &Server,
-    cow: Bytes,
-    names: &Names,
-) -> Window {
-    let (wait, hold) = (config.lock.wait_ms_max, config.lock.hold_ms_max);
-    let lock_ms_max = Millis(dialect::seconds(wait) * 1000 + LOCK_MARGIN_MS);
-    let freeze = (config.lock.freeze == Freeze::Explicit).then(|| source.mount.point.clone());
-    let (origin, size) = (&source.volume.name, cow);
+/// How long we wait for the lock ourselves.
+fn lock_ms_max(config: &Config) -> Millis {
+    Millis(dialect::seconds(config.lock.wait_ms_max) * 1000 + LOCK_MARGIN_MS)
+}
+
+fn window(config: &Config, found: &Found) -> Window {
+    let hold = config.lock.hold_ms_max;
+    let lock_ms_max = lock_ms_max(config);
+    let lock = found.kind.lock().map(|text| Sql::lock(text, lock_ms_max));
+    let write_logs = dialect::WRITE_LOGS;
     Window {
-        guard: Guard { thaw: freeze.iter().cloned().collect() },
+        guard: Guard { thaw: found.freeze.clone() },
         // After the statement's own deadline: a session that is ended in order is better.
         wait_ms_max: Millis(lock_ms_max.0 + LOCK_MARGIN_MS),
         hold_ms_max: hold,
-        lock: Sql::lock(LOCK.lock(), lock_ms_max),
-        write_logs: Sql::lock(dialect::WRITE_LOGS, lock_ms_max),
-        position: server.own_position(),
-        freeze,
-        snapshot: thick::take(&programs.thick, origin, &names.snapshot, &names.tag, size, hold),
+        kind: found.kind,
+        when: found.when,
+        tries_max: config.lock.tries_max,
+        pause: config.lock.pause_ms,
+        write_logs: match lock {
+            Some(_) => Sql::lock(write_logs, lock_ms_max),
+            None => Sql::control(write_logs, lock_ms_max),
+        },
+        lock,
+        position: found.server.own_position(),
+        freeze: found.freeze.clone(),
         ask_ms_max: ASK_MS_MAX.min(hold),
     }
 }
 
-fn source(found: &Found, names: &Names) -> Source {
-    let source = &found.source;
-    Source {
-        mount: source.mount.point.clone(),
-        filesystem: source.mount.kind.clone(),
-        vg: source.volume.name.vg().to_owned(),
-        lv: source.volume.name.lv().to_owned(),
-        snapshot: names.snapshot.lv().to_owned(),
-        tag: names.tag.clone(),
-        report: lvm::report(found.programs.lvs.clone()),
-        datadir: source.datadir.clone(),
+fn sources(config: &Config, found: &Found, names: &Names) -> Result<Vec<Source>, Refusal> {
+    let volumes = found.source.volumes.iter().zip(&names.volumes).zip(&found.rooms).enumerate();
+    volumes
+        .map(|(at, ((one, (snapshot, point)), room))| {
+            let (origin, tree) = (&one.volume.name, store::tree(at));
+            let limits = (room, config.lock.hold_ms_max);
+            Ok(Source {
+                mount: one.mount.point.clone(),
+                filesystem: one.mount.kind.clone(),
+                vg: origin.vg().to_owned(),
+                lv: origin.lv().to_owned(),
+                snapshot: snapshot.lv().to_owned(),
+                kind: match room {
+                    Room::Store(_) => Kind::Thick,
+                    Room::Pool(_) => Kind::Thin,
+                },
+                take: found.way.take(&found.programs.volumes, origin, snapshot, &names.tag, limits),
+                view: view(one, snapshot, point),
+                copy: copy(config, found, one, point, &names.publish.partial.join(&tree))?,
+                tree,
+            })
+        })
+        .collect()
+}
+
+/// The limit of each pool, once.
+fn brims(config: &Config, rooms: &[Room]) -> Vec<Brim> {
+    let mut brims: Vec<Brim> = Vec::new();
+    for room in rooms {
+        let Room::Pool(pool) = room else { continue };
+        let pool = thin::pool_device(pool);
+        let percent_max = u64::from(config.snapshot.pool_percent_stop);
+        if !brims.iter().any(|known| known.pool == pool) {
+            brims.push(Brim { pool, percent_max });
+        }
     }
+    brims
 }
 
 /// XFS refuses a second filesystem with the same UUID unless told `nouuid`, which ext4 does not
 /// know. Both replay their log onto the snapshot's own device, mounted read-only or not.
-fn mount(found: &Found, names: &Names) -> MountOrder {
-    let kind = found.source.mount.kind.clone();
+fn view(one: &OnVolume, snapshot: &Name, point: &Path) -> MountOrder {
+    let kind = one.mount.kind.clone();
     let data = if kind == "xfs" { "nouuid".to_owned() } else { String::new() };
-    MountOrder { device: names.snapshot.node(), point: names.point.clone(), kind, data }
+    MountOrder { device: snapshot.node(), point: point.into(), kind, data }
 }
 
-fn copy(config: &Config, found: &Found, names: &Names) -> Result<Cmd, Refusal> {
-    let parts: Result<Vec<_>, _> =
-        found.source.parts.iter().map(|part| part_name(&part.inside)).collect();
+fn copy(
+    config: &Config,
+    found: &Found,
+    one: &OnVolume,
+    root: &Path,
+    target: &Path,
+) -> Result<Cmd, Refusal> {
+    let parts: Result<Vec<_>, _> = one.parts.iter().map(|part| part_name(&part.inside)).collect();
     let mut excludes = vec!["/lost+found".to_owned()];
-    for file in &found.source.temporary {
+    for file in &one.temporary {
         excludes.push(format!("/{}", pattern(&part_name(file)?)));
     }
     Ok(rsync::command(&rsync::Order {
         rsync: &found.programs.rsync,
-        root: &names.point,
+        root,
         parts: &parts?,
         excludes: &excludes,
-        target: &names.publish.partial.join(store::TREE),
+        target,
         ms_max: config.copy.ms_max,
     }))
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::make::pass;
-use super::source::mount_of;
+use super::source::{OnVolume, mount_of};
 use super::{Note, Refusal, source};
 use crate::config::Config;
 use crate::host::{Ask, Entry, Host, Kind};
@@ -32,14 +32,15 @@ pub(super) fn check(
     let path = &config.destination.directory;
     let shown = path.display();
     let entry = directory(host, path)?;
-    if entry.device == source.mount.device {
-        let at = source.mount.point.display();
+    let on_source = |one: &&OnVolume| one.mount.device == entry.device;
+    if let Some(volume) = source.volumes.iter().find(on_source) {
+        let at = volume.mount.point.display();
         let what = format!("the destination '{shown}' is on the filesystem it backs up ('{at}')");
         return Err(Refusal::new(what, "Name a directory on another disk or machine."));
     }
     let mount = writable(host, path, &entry)?;
     let mut wanted = Bytes(0);
-    for part in &source.parts {
+    for part in source.volumes.iter().flat_map(|volume| &volume.parts) {
         wanted.0 = wanted.0.saturating_add(host.usage(&part.real)?.0);
     }
     let needed = Bytes(wanted.0.saturating_add(wanted.0 / 100 * MARGIN_PERCENT));

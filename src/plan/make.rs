@@ -2,7 +2,8 @@
 //! first effect. The host is `&dyn Host`, so nothing here can act.
 
 use super::{
-    Note, Plan, Refusal, assemble, destination, freeze, replication, server, source, space, tools,
+    Note, Plan, Refusal, assemble, destination, freeze, replication, server, source, space,
+    statements, take, tools, unlocked,
 };
 use crate::config::Config;
 use crate::host::{Host, Login};
@@ -12,21 +13,29 @@ pub fn plan(host: &dyn Host, config: &Config, login: &Login) -> Result<Plan, Ref
     let mut notes = Vec::new();
     let machine = tools::machine(host)?;
     let (programs, versions) = tools::find(host, &mut notes)?;
-    let met = server::meet(host, login, &mut notes)?;
+    let met = server::meet(host, config, login, &mut notes)?;
     let source = source::find(host, &met, &programs, &mut notes)?;
-    server::long_statements(host, &mut notes);
+    let patience = statements::look(host, config, &met, &mut notes)?;
     let replica = replication::look(host, config, login, &met, &mut notes)?;
-    let cow = space::cow_store(host, config, &programs, &source, &mut notes)?;
-    freeze::check(host, config, &machine, &source, &mut notes)?;
+    unlocked::check(host, &met, replica.as_ref(), &mut notes)?;
+    let rooms = space::rooms(host, config, &programs, &source, &mut notes)?;
+    let way = take::way(host, &programs, &versions, &source, &mut notes)?;
+    let freeze = freeze::points(host, config, &machine, &source, &mut notes)?;
+    let when = way.when(config.lock.when, met.kind, &freeze, &mut notes);
     let destination = destination::check(host, config, &source, &mut notes)?;
     let found = assemble::Found {
         machine,
         programs,
         versions,
         server: met.server,
+        kind: met.kind,
         source,
+        patience,
         replica,
-        cow,
+        rooms,
+        freeze,
+        way,
+        when,
         destination,
         notes,
     };

@@ -15,19 +15,27 @@ mod replication;
 mod server;
 mod source;
 mod space;
+mod statements;
+mod take;
 #[cfg(test)]
 mod tests;
 mod tools;
+mod unlocked;
 
 use std::path::PathBuf;
 
 pub use note::{Note, Verdict};
 pub use refusal::Refusal;
+pub use statements::{Patience, Policy};
+
+use serde::Deserialize;
 
 use crate::claim::Claim;
 use crate::database::Server;
 use crate::database::coordinates::Channel;
-use crate::host::{Act, Cmd, Guard, Login, Machine, MountOrder, Sql};
+use crate::database::dialect::LockKind;
+use crate::host::{Brim, Cmd, Guard, Login, Machine, MountOrder, Point, Shell, Sql};
+use crate::snapshot::Kind;
 use crate::units::{Bytes, Millis};
 
 /// One backup, decided.
@@ -49,16 +57,24 @@ pub struct Plan {
     pub claims: Vec<Claim>,
     /// What the lock session is told before it asks for the lock.
     pub session: Vec<Sql>,
+    /// What is done about long statements before anything is stopped.
+    pub patience: Patience,
     /// The replica's part; nothing if the server is not a replica.
     pub replica: Option<Replica>,
     /// While writes are stopped.
     pub window: Window,
-    /// The volume that is copied, and its snapshot.
-    pub source: Source,
-    /// How the snapshot is mounted.
-    pub mount: MountOrder,
-    /// The copy: rsync from the mounted snapshot into the partial backup.
-    pub copy: Cmd,
+    /// The shell of lvm that takes the orders; nothing if no volume's snapshot is ordered.
+    pub shell: Option<Shell>,
+    /// The thin pools that the copy must not fill.
+    pub brims: Vec<Brim>,
+    /// The volumes that are copied, each with its snapshot; the data directory is on the first.
+    pub sources: Vec<Source>,
+    /// Reports the volumes, as JSON.
+    pub report: Cmd,
+    /// The tag of everything that the run makes.
+    pub tag: String,
+    /// The data directory, relative to the first filesystem's root; empty if it is the root.
+    pub datadir: PathBuf,
     /// How much the copy is expected to read.
     pub copy_bytes: Bytes,
     /// Where the backup goes.
@@ -74,6 +90,18 @@ pub struct Replica {
     pub status: String,
     /// Stops the appliers that run, one statement a channel.
     pub stop: Vec<Sql>,
+    /// When they are started again.
+    pub resume: Resume,
+}
+
+/// When the appliers that were stopped are started again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Resume {
+    /// As soon as the snapshot is taken.
+    #[default]
+    AfterWindow,
+    /// When it is copied: the server writes less meanwhile.
+    AfterCopy,
 }
 
 /// While writes are stopped. Nothing in it is formatted or allocated there.
@@ -85,24 +113,41 @@ pub struct Window {
     pub wait_ms_max: Millis,
     /// How long the window may be open with the lock; the dead-man ends it then.
     pub hold_ms_max: Millis,
-    /// Takes the lock.
-    pub lock: Sql,
+    /// How writes are stopped.
+    pub kind: LockKind,
+    /// Takes the lock; nothing where nothing is locked.
+    pub lock: Option<Sql>,
+    /// Whether the lock or the order comes first.
+    pub when: When,
+    /// How often the lock is asked for before the run gives up.
+    pub tries_max: u32,
+    /// What passes between two tries.
+    pub pause: Millis,
     /// Makes InnoDB write its log out, so that every commit the positions count is in the files.
     pub write_logs: Sql,
     /// Tells the server's own position and GTID sets, asked under the lock.
     pub position: Vec<String>,
-    /// The mount point to freeze, if the freeze is explicit.
-    pub freeze: Option<PathBuf>,
-    /// Takes the snapshot.
-    pub snapshot: Cmd,
+    /// The mount points to freeze, if the freeze is explicit.
+    pub freeze: Vec<PathBuf>,
     /// How long each question under the lock may take.
     pub ask_ms_max: Millis,
 }
 
-/// The volume that is copied, and its snapshot.
+/// Whether the lock or the order of the snapshot comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum When {
+    /// The lock first.
+    First,
+    /// The lock when lvm is about to suspend the origin; if it comes too late, the snapshot is
+    /// thrown away and taken again with the lock first.
+    Late,
+}
+
+/// A volume that is copied, and its snapshot.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// Where the source is mounted.
+    /// Where it is mounted.
     pub mount: PathBuf,
     /// Its filesystem.
     pub filesystem: String,
@@ -112,12 +157,32 @@ pub struct Source {
     pub lv: String,
     /// The snapshot's logical volume.
     pub snapshot: String,
-    /// The run's tag.
-    pub tag: String,
-    /// Reports the volumes, as JSON.
-    pub report: Cmd,
-    /// The data directory, relative to the filesystem's root; empty if it is the root.
-    pub datadir: PathBuf,
+    /// Its kind.
+    pub kind: Kind,
+    /// How the snapshot is taken.
+    pub take: Take,
+    /// How the snapshot is mounted.
+    pub view: MountOrder,
+    /// The copy: rsync from the mounted snapshot into the partial backup.
+    pub copy: Cmd,
+    /// The directory of its files in the backup.
+    pub tree: String,
+}
+
+/// How a snapshot is taken.
+#[derive(Clone, Debug)]
+pub enum Take {
+    /// By one command that is run to its end while writes are stopped.
+    Whole(Cmd),
+    /// By an order to a shell of lvm; the window closes when its point has passed.
+    Ordered {
+        /// Makes the COW store before the window; a thin snapshot has none.
+        store: Vec<Cmd>,
+        /// The order.
+        order: String,
+        /// Where its point is seen.
+        point: Point,
+    },
 }
 
 /// Where the backup goes.
@@ -146,11 +211,6 @@ impl Plan {
         acts::acts(self)
     }
 
-    /// The lock statement as an act.
-    pub fn lock(&self) -> Act {
-        Act::Sql(self.window.lock.clone())
-    }
-
     /// The statement that releases the lock.
     pub fn unlock(&self) -> Option<&Sql> {
         self.claims.iter().find_map(|claim| match claim {
@@ -170,6 +230,11 @@ impl Plan {
         self.claims.iter().flat_map(of).collect()
     }
 
+    /// When the server goes on as before; without a replica's part, when the snapshot is taken.
+    pub fn resume(&self) -> Resume {
+        self.replica.as_ref().map(|replica| replica.resume).unwrap_or_default()
+    }
+
     /// Whether the run stops this channel's applier, and therefore starts it again.
     pub fn restarts_channel(&self, channel: &Channel) -> bool {
         self.claims.iter().any(|claim| match claim {
@@ -178,11 +243,24 @@ impl Plan {
         })
     }
 
-    /// The command that removes the snapshot.
-    pub fn removal(&self) -> Option<&Cmd> {
-        self.claims.iter().find_map(|claim| match claim {
-            Claim::Snapshot { remove, .. } => Some(remove),
-            _ => None,
-        })
+    /// The commands that remove the snapshots, in the order of settling.
+    pub fn removals(&self) -> Vec<&Cmd> {
+        let claims = self.claims.iter().rev();
+        claims
+            .filter_map(|claim| match claim {
+                Claim::Snapshot { remove, .. } => Some(remove),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+impl Source {
+    /// Where its snapshot point is seen; nothing where the command is run to its end.
+    pub fn point(&self) -> Option<&Point> {
+        match &self.take {
+            Take::Whole(_) => None,
+            Take::Ordered { point, .. } => Some(point),
+        }
     }
 }

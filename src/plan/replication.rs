@@ -2,9 +2,9 @@
 
 use super::make::{pass, warn};
 use super::server::{Met, allowed, ask};
-use super::{Note, Refusal, Replica};
+use super::{Note, Refusal, Replica, Resume};
 use crate::claim::{Claim, Restart};
-use crate::config::Config;
+use crate::config::{Config, KeepStopped};
 use crate::database::coordinates::{self, Channel};
 use crate::database::{Flavour, grants, settings};
 use crate::host::{Host, Login, Sql};
@@ -29,13 +29,13 @@ pub(super) fn look(
     let channels = coordinates::channels(&met.server, &ask(host, status)?)
         .map_err(|why| Refusal::new(why, format!("Ask the server by hand: {status}.")))?;
     if channels.is_empty() {
-        pass(notes, "replication", "not a replica");
+        pass(notes, "replication", "not a replica: its clients wait while the lock is held");
         return Ok(None);
     }
     for channel in &channels {
         sound(channel, met)?;
     }
-    tell(&channels, notes);
+    tell(config, &channels, notes);
     let running: Vec<_> = channels.iter().filter(|channel| channel.applying).collect();
     if !running.is_empty() {
         allowed(&met.granted, &[grants::replica(&met.server)], &met.account, notes)?;
@@ -59,16 +59,31 @@ fn found(config: &Config, login: &Login, met: &Met, running: &[&Channel]) -> Fou
         ms_max,
     };
     Found {
-        replica: Replica { status, stop: running.iter().map(stop).collect() },
+        replica: Replica {
+            status,
+            stop: running.iter().map(stop).collect(),
+            resume: match config.replica.keep_replication_stopped {
+                KeepStopped::Window => Resume::AfterWindow,
+                KeepStopped::Copy => Resume::AfterCopy,
+            },
+        },
         claim: Some(claim).filter(|_| !running.is_empty()),
     }
 }
 
-fn tell(channels: &[Channel], notes: &mut Vec<Note>) {
+fn tell(config: &Config, channels: &[Channel], notes: &mut Vec<Note>) {
+    let again = match config.replica.keep_replication_stopped {
+        KeepStopped::Window => "again",
+        KeepStopped::Copy => "again when the copy has ended",
+    };
     for channel in channels {
         let from = format!("{} from {}:{}", shown(channel), channel.host, channel.port);
         if channel.applying {
-            pass(notes, "replication", format!("{from}: its applier runs, stops, and runs again"));
+            pass(
+                notes,
+                "replication",
+                format!("{from}: its applier runs, stops, and runs {again}"),
+            );
         } else {
             let why = if channel.errno == 0 {
                 String::new()
@@ -170,12 +185,8 @@ fn exact_by_file(channel: &Channel, met: &Met) -> Result<(), Refusal> {
 
 /// A temporary table of the applier is in no file that a restored server would read.
 fn no_temporary_tables(host: &dyn Host) -> Result<(), Refusal> {
-    let counts = settings::Settings::read(&ask(host, settings::OPEN_TEMPORARY_TABLES)?);
-    let open = counts.number(&["replica_open_temp_tables", "slave_open_temp_tables"]).unwrap_or(0);
-    if open == 0 {
-        return Ok(());
-    }
-    let what = format!("the applier holds {open} temporary tables open, which no backup contains");
+    let open = settings::open_temporary_tables(&ask(host, settings::OPEN_TEMPORARY_TABLES)?);
+    let Err(what) = open else { return Ok(()) };
     let hint = "Try again later, or set binlog_format=ROW on the source, which needs none.";
     Err(Refusal::new(what, hint))
 }

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::make::{pass, warn};
 use super::{Note, Refusal};
-use crate::database::dialect::{self, LockKind};
+use crate::config::{Config, Kind};
+use crate::database::dialect::LockKind;
 use crate::database::grants::{self, Granted, Need};
 use crate::database::settings::{self, Settings};
 use crate::database::{INTRODUCTION, Server, places};
@@ -13,9 +14,6 @@ use crate::units::Millis;
 
 /// How long a question to the server may take while planning.
 pub(super) const ASK_MS_MAX: Millis = Millis(30_000);
-
-/// How writes are stopped.
-pub(super) const LOCK: LockKind = LockKind::FlushTables;
 
 /// The server as we met it.
 #[derive(Clone, Debug)]
@@ -26,10 +24,17 @@ pub(super) struct Met {
     pub(super) granted: Granted,
     pub(super) settings: Settings,
     pub(super) datadir: PathBuf,
+    /// How writes are stopped.
+    pub(super) kind: LockKind,
 }
 
 /// Connects, and asks who it is, what we may, and how it is set.
-pub(super) fn meet(host: &dyn Host, login: &Login, notes: &mut Vec<Note>) -> Result<Met, Refusal> {
+pub(super) fn meet(
+    host: &dyn Host,
+    config: &Config,
+    login: &Login,
+    notes: &mut Vec<Note>,
+) -> Result<Met, Refusal> {
     reach(host, login)?;
     let rows = ask(host, INTRODUCTION)?;
     let word = |column| rows.get(0, column).unwrap_or_default().to_owned();
@@ -38,9 +43,10 @@ pub(super) fn meet(host: &dyn Host, login: &Login, notes: &mut Vec<Note>) -> Res
         Refusal::new(format!("cannot back up this server: {why}"), hint)
     })?;
     pass(notes, "server", format!("{server} at {login}"));
+    let kind = kind(config, &server, notes)?;
     let account = word("account");
     let granted = Granted::read(&ask(host, grants::QUESTION)?);
-    allowed(&granted, &grants::base(&server, LOCK), &account, notes)?;
+    allowed(&granted, &grants::base(&server, kind), &account, notes)?;
     let settings = Settings::read(&ask(host, &settings::question())?);
     no_cluster(&settings)?;
     let datadir = places::datadir(&settings).map_err(|why| {
@@ -49,7 +55,27 @@ pub(super) fn meet(host: &dyn Host, login: &Login, notes: &mut Vec<Note>) -> Res
     })?;
     memory_only_log(&server, &settings)?;
     files_are_here(host, login, &settings, &datadir, notes)?;
-    Ok(Met { server, account, granted, settings, datadir })
+    Ok(Met { server, account, granted, settings, datadir, kind })
+}
+
+/// How writes are stopped on this server. BACKUP STAGE was made for this, and under the same load
+/// held clients up for milliseconds where FTWRL could hold them up for minutes.
+fn kind(config: &Config, server: &Server, notes: &mut Vec<Note>) -> Result<LockKind, Refusal> {
+    let stages = server.is_mariadb() && server.since(10, 4, 1);
+    let (kind, why) = match config.lock.kind {
+        Kind::Auto if stages => (LockKind::BackupStage, "MariaDB has it for storage snapshots"),
+        Kind::Auto => (LockKind::FlushTables, "this server has nothing lighter"),
+        Kind::Ftwrl => (LockKind::FlushTables, "as configured"),
+        Kind::BackupStage if stages => (LockKind::BackupStage, "as configured"),
+        Kind::BackupStage => {
+            let what = format!("{server} has no BACKUP STAGE");
+            let hint = "Write 'kind = \"auto\"' or 'kind = \"ftwrl\"' under [lock].";
+            return Err(Refusal::new(what, hint));
+        }
+        Kind::None => (LockKind::Nothing, "as configured"),
+    };
+    pass(notes, "lock", format!("{}: {why}", kind.name()));
+    Ok(kind)
 }
 
 /// MariaDB's FLUSH ENGINE LOGS does nothing where commits are not written out at all: up to a
@@ -169,23 +195,6 @@ pub(super) fn allowed(
         return Ok(());
     }
     Err(Refusal::new(what, format!("Run: {};", grants::statement(&missing, account))))
-}
-
-/// Tells which statements have run for long: the lock may have to wait for them, and stall others
-/// meanwhile. Only a warning: they may be over when it is asked for, and the wait is limited.
-pub(super) fn long_statements(host: &dyn Host, notes: &mut Vec<Note>) {
-    let Ok(rows) = ask(host, dialect::LONG_STATEMENTS) else {
-        return warn(notes, "statements", "cannot see which statements have run for long");
-    };
-    for row in 0..rows.rows.len() {
-        let word = |column| rows.get(row, column).unwrap_or("?");
-        let (id, user, time) = (word("ID"), word("USER"), word("TIME"));
-        let found = format!("session {id} of '{user}' has run one for {time} s: the lock may wait");
-        warn(notes, "statements", found);
-    }
-    if rows.rows.is_empty() {
-        pass(notes, "statements", "none has run for long");
-    }
 }
 
 /// A node of a Galera cluster would need to be desynced before it may stand still.

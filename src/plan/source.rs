@@ -1,5 +1,5 @@
-//! From the places that the server names to one volume: paths, mounts, logical volume, and what of
-//! it is copied.
+//! From the places that the server names to volumes: paths, mounts, logical volumes, and what of
+//! them is copied.
 
 use std::path::{Path, PathBuf};
 
@@ -14,14 +14,23 @@ use crate::snapshot::lvm::{self, Volume};
 /// Filesystems whose snapshot can be mounted read-only beside the original.
 const FILESYSTEMS: [&str; 3] = ["xfs", "ext4", "ext3"];
 
-/// The volume that everything is on.
+/// Where everything is.
 #[derive(Clone, Debug)]
 pub(super) struct Found {
+    /// Every volume that lvm reports.
+    pub(super) report: Vec<Volume>,
+    /// The volumes, the data directory's first.
+    pub(super) volumes: Vec<OnVolume>,
+    /// The data directory, relative to the first filesystem's root.
+    pub(super) datadir: PathBuf,
+}
+
+/// A volume and what of it is copied.
+#[derive(Clone, Debug)]
+pub(super) struct OnVolume {
     pub(super) mount: Mount,
     pub(super) volume: Volume,
     pub(super) parts: Vec<Part>,
-    /// The data directory, relative to the filesystem's root.
-    pub(super) datadir: PathBuf,
     /// InnoDB's temporary tablespaces, relative to the filesystem's root.
     pub(super) temporary: Vec<PathBuf>,
 }
@@ -42,7 +51,7 @@ struct Located {
     mount: Mount,
 }
 
-/// Finds the one volume, or refuses.
+/// Finds the volumes, or refuses.
 pub(super) fn find(
     host: &dyn Host,
     met: &Met,
@@ -53,9 +62,36 @@ pub(super) fn find(
     let report = host.output(&lvm::report(programs.lvs.clone()))?;
     let volumes = lvm::volumes(&report).map_err(unreadable)?;
     let located = located(host, met, &mounts, notes)?;
+    let temporary = places::temporary_files(&met.settings, &met.datadir);
+    let mut found = Vec::new();
+    for home in homes(&located) {
+        found.push(on_volume(home, &located, &volumes, &temporary, notes)?);
+    }
+    elsewhere(&located, &found, &volumes, notes);
     let home = &located[0];
-    let volume = volume(home, &volumes)?;
-    together(&located, &volumes, notes)?;
+    let datadir = inside(&home.entry.real, &home.mount);
+    Ok(Found { volumes: found, datadir, report: volumes })
+}
+
+/// The first place of data on each device.
+fn homes(located: &[Located]) -> Vec<&Located> {
+    let mut homes: Vec<&Located> = Vec::new();
+    for one in located.iter().filter(|one| one.place.role == Role::Data) {
+        if !homes.iter().any(|home| home.mount.device == one.mount.device) {
+            homes.push(one);
+        }
+    }
+    homes
+}
+
+fn on_volume(
+    home: &Located,
+    located: &[Located],
+    volumes: &[Volume],
+    temporary: &[PathBuf],
+    notes: &mut Vec<Note>,
+) -> Result<OnVolume, Refusal> {
+    let volume = volume(home, volumes)?;
     simple(volume, &home.mount)?;
     pass(
         notes,
@@ -68,15 +104,13 @@ pub(super) fn find(
             home.mount.point.display()
         ),
     );
-    neighbours(volume, &volumes, notes);
-    let temporary = places::temporary_files(&met.settings, &met.datadir);
-    let temporary = temporary.iter().filter_map(|file| temporary_inside(file, &located)).collect();
-    Ok(Found {
+    neighbours(volume, volumes, notes);
+    let inside = |file: &PathBuf| temporary_inside(file, located, &home.mount);
+    Ok(OnVolume {
         mount: home.mount.clone(),
         volume: volume.clone(),
-        parts: parts(&located, &home.mount),
-        datadir: inside(&home.entry.real, &home.mount),
-        temporary,
+        parts: parts(located, &home.mount),
+        temporary: temporary.iter().filter_map(inside).collect(),
     })
 }
 
@@ -200,32 +234,18 @@ fn volume<'a>(home: &Located, volumes: &'a [Volume]) -> Result<&'a Volume, Refus
     })
 }
 
-/// A snapshot is of one moment only if it is of one volume.
-fn together(located: &[Located], volumes: &[Volume], notes: &mut Vec<Note>) -> Result<(), Refusal> {
-    let home = &located[0];
-    for other in located.iter().filter(|one| one.mount.device != home.mount.device) {
+/// Tells which logs are on none of the volumes: they are not in the backup.
+fn elsewhere(located: &[Located], found: &[OnVolume], volumes: &[Volume], notes: &mut Vec<Note>) {
+    let copied = |one: &&Located| found.iter().any(|on| on.mount.device == one.mount.device);
+    for other in located.iter().filter(|one| !copied(one)) {
+        let aspect = match other.place.role {
+            Role::BinaryLog => "binary log",
+            Role::RelayLog => "relay log",
+            Role::Data | Role::Temporary => continue,
+        };
         let (path, on) = (other.place.path.display(), named(&other.mount, volumes));
-        match other.place.role {
-            Role::Data => return Err(apart(home, other, volumes)),
-            Role::BinaryLog => {
-                warn(notes, "binary log", format!("'{path}' is on '{on}': not in the backup"));
-            }
-            Role::RelayLog => {
-                warn(notes, "relay log", format!("'{path}' is on '{on}': not in the backup"));
-            }
-            Role::Temporary => {}
-        }
+        warn(notes, aspect, format!("'{path}' is on '{on}': not in the backup"));
     }
-    Ok(())
-}
-
-fn apart(home: &Located, other: &Located, volumes: &[Volume]) -> Refusal {
-    let told = |one: &Located| {
-        let (path, on) = (one.place.path.display(), named(&one.mount, volumes));
-        format!("{} ('{path}') is on '{on}'", one.place.told_by)
-    };
-    let what = format!("cannot take one snapshot of two volumes: {}, {}", told(home), told(other));
-    Refusal::new(what, "Move all of the server's data to one logical volume.")
 }
 
 /// The volume of a mount, or its device if it is none.
@@ -234,16 +254,19 @@ fn named(mount: &Mount, volumes: &[Volume]) -> String {
     volume.map_or_else(|| mount.source.clone(), |lv| lv.name.to_string())
 }
 
-/// Refuses volumes and filesystems that a thick snapshot does not fit.
+/// Refuses volumes and filesystems that no snapshot of ours fits. A thin volume that was once made
+/// as a snapshot is like any other.
 fn simple(volume: &Volume, mount: &Mount) -> Result<(), Refusal> {
     let refuse = |why: String, hint: &str| {
-        Err(Refusal::new(format!("cannot take a thick snapshot of '{}': {why}", volume.name), hint))
+        Err(Refusal::new(format!("cannot take a snapshot of '{}': {why}", volume.name), hint))
     };
-    if let Some(pool) = &volume.pool {
-        let hint = "Thin snapshots are not supported yet; use a thick volume for now.";
-        return refuse(format!("it is a thin volume of the pool '{pool}'"), hint);
+    let thin = volume.thin_pool().is_some();
+    if let Some(pool) = volume.pool.as_ref().filter(|_| !thin) {
+        let hint = "Run the server on an ordinary volume, or on a thin one.";
+        let why = format!("it lives in '{pool}', which is no thin pool ({})", volume.attr);
+        return refuse(why, hint);
     }
-    if let Some(origin) = &volume.origin {
+    if let Some(origin) = volume.origin.as_ref().filter(|_| !thin) {
         let hint = "Run the server on an ordinary volume, not on a snapshot.";
         return refuse(format!("it is itself a snapshot of '{origin}'"), hint);
     }
@@ -254,7 +277,7 @@ fn simple(volume: &Volume, mount: &Mount) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Other snapshots of the same volume: each costs another copy of every first write.
+/// Other snapshots of the same volume: each thick one costs another copy of every first write.
 fn neighbours(volume: &Volume, volumes: &[Volume], notes: &mut Vec<Note>) {
     let of_ours = |lv: &&Volume| {
         lv.name.vg() == volume.name.vg() && lv.origin.as_deref() == Some(volume.name.lv())
@@ -262,6 +285,8 @@ fn neighbours(volume: &Volume, volumes: &[Volume], notes: &mut Vec<Note>) {
     for lv in volumes.iter().filter(of_ours) {
         let hint = if lv.tags.iter().any(|tag| tag.starts_with("holdstill.")) {
             "of another run of holdstill: 'holdstill recover' removes what a dead run left"
+        } else if lv.thin_pool().is_some() {
+            continue;
         } else {
             "it slows every write, and ours will slow it further"
         };
@@ -303,9 +328,9 @@ fn inside(real: &Path, mount: &Mount) -> PathBuf {
 }
 
 /// A temporary tablespace relative to the filesystem's root, if its directory is on the volume.
-fn temporary_inside(file: &Path, located: &[Located]) -> Option<PathBuf> {
+fn temporary_inside(file: &Path, located: &[Located], on: &Mount) -> Option<PathBuf> {
     let (directory, name) = (file.parent()?, file.file_name()?);
     let one = located.iter().find(|one| one.place.path == directory)?;
-    let same = one.mount.device == located[0].mount.device;
+    let same = one.mount.device == on.device;
     same.then(|| inside(&one.entry.real, &one.mount).join(name))
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::make::pass;
 use super::{Note, Refusal, Tools};
 use crate::host::{Ask, Cmd, Host, Machine, Overrun};
-use crate::snapshot::thick;
+use crate::snapshot::command;
 use crate::units::Millis;
 
 /// How long a program may take to tell its version.
@@ -14,10 +14,12 @@ const VERSION_MS_MAX: Millis = Millis(10_000);
 /// The programs, each at its absolute path.
 #[derive(Clone, Debug)]
 pub(super) struct Programs {
+    pub(super) lvm: PathBuf,
     pub(super) lvs: PathBuf,
+    pub(super) pvs: PathBuf,
     pub(super) vgs: PathBuf,
     pub(super) rsync: PathBuf,
-    pub(super) thick: thick::Programs,
+    pub(super) volumes: command::Programs,
 }
 
 /// The machine, if we may act on it.
@@ -34,10 +36,13 @@ pub(super) fn machine(host: &dyn Host) -> Result<Machine, Refusal> {
 pub(super) fn find(host: &dyn Host, notes: &mut Vec<Note>) -> Result<(Programs, Tools), Refusal> {
     let lvm = program(host, "lvm")?;
     let programs = Programs {
+        lvm: lvm.clone(),
+        pvs: program(host, "pvs")?,
         lvs: program(host, "lvs")?,
         vgs: program(host, "vgs")?,
-        thick: thick::Programs {
+        volumes: command::Programs {
             lvcreate: program(host, "lvcreate")?,
+            lvchange: program(host, "lvchange")?,
             lvremove: program(host, "lvremove")?,
         },
         rsync: program(host, "rsync")?,

@@ -3,8 +3,10 @@
 use crate::host::Fault;
 
 pub(super) const PREPARE: &str = "prepare";
+pub(super) const WAIT: &str = "wait for long statements";
 pub(super) const STOP: &str = "stop the applier";
 pub(super) const HOLD: &str = "hold still";
+pub(super) const PROVE: &str = "prove that it held still";
 pub(super) const RESUME: &str = "resume the applier";
 pub(super) const MOUNT: &str = "mount";
 pub(super) const COPY: &str = "copy";
@@ -28,6 +30,14 @@ impl Failure {
             return None;
         }
         Some(match self.phase {
+            WAIT => {
+                "Try again when they are over, end them with 'KILL QUERY', or change \
+                 'lock.long_statements' and 'lock.long_wait_ms_max'."
+            }
+            PROVE => {
+                "Look at 'SHOW FULL PROCESSLIST' for who writes or starts an applier while the \
+                 backup runs; where nothing is locked, write 'kind = \"auto\"' under [lock]."
+            }
             STOP | RESUME => {
                 "Look at the applier's state and last error in 'SHOW REPLICA STATUS', or raise \
                  'replica.stop_ms_max'."
@@ -39,8 +49,9 @@ impl Failure {
             }
             MOUNT => "Look at the end of 'dmesg' for what the kernel found on the snapshot.",
             COPY => {
-                "Raise 'snapshot.size' if the COW store overflowed, and look at the end of 'dmesg' \
-                 and at 'df' of the destination otherwise."
+                "Raise 'snapshot.size' if the COW store overflowed, run 'lvextend' if the thin pool \
+                 is too full, and look at the end of 'dmesg' and at 'df' of the destination \
+                 otherwise."
             }
             PUBLISH => "Look at the end of 'dmesg' and at 'df' of the destination.",
             _ => "Run 'holdstill audit', which looks at everything a run depends on.",
@@ -55,7 +66,7 @@ mod tests {
     #[test]
     fn every_failure_has_a_hint_but_an_interruption() {
         let failure = |phase, signal| Failure { phase, fault: Fault::refused("no"), signal };
-        for phase in [PREPARE, STOP, HOLD, RESUME, MOUNT, COPY, PUBLISH] {
+        for phase in [PREPARE, WAIT, STOP, HOLD, PROVE, RESUME, MOUNT, COPY, PUBLISH] {
             assert!(failure(phase, None).hint().is_some_and(|hint| hint.ends_with('.')), "{phase}");
             assert_eq!(failure(phase, Some(2)).hint(), None);
         }

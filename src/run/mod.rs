@@ -7,10 +7,12 @@
 
 mod failure;
 mod laps;
+mod point;
 mod prepare;
 mod publish;
 mod record;
 mod transfer;
+mod wait;
 mod window;
 
 use std::path::PathBuf;
@@ -19,13 +21,14 @@ pub use failure::Failure;
 pub use laps::Laps;
 pub use publish::Published;
 
-use failure::{COPY, HOLD, MOUNT, PREPARE, PUBLISH, RESUME, STOP};
+use failure::{COPY, HOLD, MOUNT, PREPARE, PROVE, PUBLISH, RESUME, STOP, WAIT};
 
 use crate::claim::Claim;
 use crate::copy::rsync::Progress;
+use crate::database::statements::Killed;
 use crate::host::{Ask, Fault, Host};
 use crate::ledger;
-use crate::plan::Plan;
+use crate::plan::{Plan, Resume};
 use crate::settle::{Held, Left};
 use crate::store::WindowTimes;
 use crate::wrong::{self, Wrong};
@@ -37,6 +40,12 @@ pub enum Event {
     Phase(&'static str),
     /// The copy goes on.
     Copying(Progress),
+    /// The run waits for these statements to end.
+    Waiting(String),
+    /// A statement that the lock would have waited for was ended by us.
+    Killed(Killed),
+    /// The window was closed without a snapshot, for this reason, and is opened once more.
+    Again(String),
     /// The window is closed.
     Window(WindowTimes),
 }
@@ -52,6 +61,8 @@ pub struct Outcome {
     pub left: Vec<Left>,
     /// Why the ledger is kept although nothing is known to be left.
     pub kept: Option<Fault>,
+    /// The statements of others that were ended.
+    pub killed: Vec<Killed>,
     /// How long each phase took.
     pub laps: Laps,
 }
@@ -64,15 +75,17 @@ struct Run<'a> {
     held: Held,
     laps: Laps,
     phase: &'static str,
+    killed: Vec<Killed>,
 }
 
 /// Makes one backup. Never panics half-way on purpose, never returns early from between "stop
 /// writes" and "resume writes": whatever `attempt` does, everything claimed is settled after it.
 pub fn backup(host: &mut dyn Host, plan: &Plan, tell: &mut dyn FnMut(Event)) -> Outcome {
     let held = Held::new(&plan.claims);
-    let mut run = Run { host, plan, tell, held, laps: Laps::default(), phase: "start" };
+    let (laps, killed, phase) = (Laps::default(), Vec::new(), "start");
+    let mut run = Run { host, plan, tell, held, laps, phase, killed };
     let attempted = attempt(&mut run);
-    let Run { held, mut laps, phase, .. } = run;
+    let Run { held, mut laps, phase, killed, .. } = run;
 
     let interrupted = host.signal().unwrap_or(None);
     // In the window standard output may lead to the very filesystem that is frozen.
@@ -95,7 +108,7 @@ pub fn backup(host: &mut dyn Host, plan: &Plan, tell: &mut dyn FnMut(Event)) -> 
     };
     let kept = close_ledger(host, plan, &left, doubt);
     laps.lap(host, "settle");
-    Outcome { run: plan.run.clone(), result, left, kept, laps }
+    Outcome { run: plan.run.clone(), result, left, kept, killed, laps }
 }
 
 /// The story.
@@ -104,30 +117,46 @@ fn attempt(run: &mut Run<'_>) -> Result<Published, Fault> {
     prepare::ledger(run)?;
     let mut record = record::begin(run.plan);
     prepare::stage(run, &record)?;
+    prepare::snapshots(run)?;
     prepare::flush(run)?;
+
+    run.enter(WAIT)?;
+    wait::for_statements(run)?;
 
     run.enter(STOP)?;
     prepare::stop_appliers(run)?;
     record.coordinates.channels = prepare::channels(run)?;
+    prepare::no_temporary_tables(run)?;
 
     run.enter(HOLD)?;
-    prepare::sessions(run)?;
     let taken = window::hold_still(run, &mut record)?;
     (run.tell)(Event::Window(record.window.clone()));
 
-    run.enter(RESUME)?;
+    run.enter(PROVE)?;
+    publish::proven(run.plan, &record)?;
     prepare::same_channels(run, &record.coordinates.channels)?;
-    run.release(|claim| matches!(claim, Claim::Replication { .. }))?;
-    ledger::note_resumed(run.host, &run.plan.ledger)?;
+    resume(run, Resume::AfterWindow)?;
 
     run.enter(MOUNT)?;
-    let mounted = transfer::mount(run, taken)?;
+    run.release(|claim| matches!(claim, Claim::Shell { .. }))?;
+    let mounted = transfer::mount(run, taken, &record.window.proof.points)?;
 
     run.enter(COPY)?;
     let copied = transfer::copy(run, mounted, &mut record)?;
+    resume(run, Resume::AfterCopy)?;
 
     run.enter(PUBLISH)?;
     publish::publish(run, copied, record)
+}
+
+/// Starts the appliers again, if this is when they are to start, and notes that the server goes on.
+fn resume(run: &mut Run<'_>, now: Resume) -> Result<(), Fault> {
+    if run.plan.resume() != now {
+        return Ok(());
+    }
+    run.enter(RESUME)?;
+    run.release(|claim| matches!(claim, Claim::Replication { .. }))?;
+    ledger::note_resumed(run.host, &run.plan.ledger)
 }
 
 /// Drops the ledger when nothing is left, nothing may still happen, and nothing is in doubt.

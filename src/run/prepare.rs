@@ -3,8 +3,10 @@
 
 use super::Run;
 use crate::database::coordinates::{self, Channel};
+use crate::database::settings;
 use crate::host::{Act, Ask, Fault, Rows, Session};
 use crate::ledger::{self, Ledger};
+use crate::plan::Take;
 use crate::store::{self, Record};
 use crate::wrong::{self, Wrong};
 
@@ -29,25 +31,49 @@ fn save_ledger(run: &mut Run<'_>) -> Result<(), Fault> {
     ledger::save(run.host, &plan.ledger, &ledger)
 }
 
-/// Makes the partial backup and the mount point, in a mount namespace of our own.
+/// Makes the partial backup and the mount points, in a mount namespace of our own.
 pub(super) fn stage(run: &mut Run<'_>, record: &Record) -> Result<(), Fault> {
     let plan = run.plan;
     run.host.act(&Act::Isolate)?;
     run.host.act(&Act::NewDir(plan.publish.partial.clone()))?;
     store::save(run.host, &plan.publish.partial, record)?;
-    run.host.act(&Act::NewDir(plan.publish.partial.join(store::TREE)))?;
-    run.host.act(&Act::MakeDir(plan.mount.point.clone()))?;
+    for source in &plan.sources {
+        run.host.act(&Act::NewDir(plan.publish.partial.join(&source.tree)))?;
+    }
+    for source in &plan.sources {
+        run.host.act(&Act::MakeDir(source.view.point.clone()))?;
+    }
     if wrong::design(Wrong::ClaimSavedAfterItsAct) {
         return save_ledger(run);
     }
     Ok(())
 }
 
+/// Makes the COW stores and the shell of lvm that will take the orders: what costs time and can be
+/// had while the server still writes.
+pub(super) fn snapshots(run: &mut Run<'_>) -> Result<(), Fault> {
+    for source in &run.plan.sources {
+        let Take::Ordered { store, .. } = &source.take else { continue };
+        for cmd in store {
+            let made = run.host.act(&Act::Run(cmd.clone()));
+            made.map_err(|f| f.during("cannot make the COW store"))?;
+        }
+    }
+    match &run.plan.shell {
+        Some(shell) => run.host.act(&Act::OpenShell(shell.clone())).map(drop),
+        None => Ok(()),
+    }
+}
+
 /// Opens the lock session, prepares it, and starts the dead-man that holds its socket.
 pub(super) fn sessions(run: &mut Run<'_>) -> Result<(), Fault> {
-    run.host.act(&Act::Connect(run.plan.login.clone()))?;
-    for sql in &run.plan.session {
-        run.host.act(&Act::Sql(sql.clone()))?;
+    if run.plan.window.lock.is_some() {
+        run.host.act(&Act::Connect(run.plan.login.clone()))?;
+        for sql in &run.plan.session {
+            // BACKUP STAGE START waits, and fails, while another backup has its own.
+            let prepared = run.host.act(&Act::Sql(sql.clone()));
+            prepared.map_err(|f| f.during("cannot prepare the lock session"))?;
+        }
     }
     run.host.act(&Act::Guard(run.plan.window.guard.clone())).map(drop)
 }
@@ -81,6 +107,17 @@ pub(super) fn channels(run: &Run<'_>) -> Result<Vec<Channel>, Fault> {
     }
 }
 
+/// Looks for temporary tables of the appliers again, now that they stand: what they opened since
+/// the plan was made would be in no file either.
+pub(super) fn no_temporary_tables(run: &Run<'_>) -> Result<(), Fault> {
+    if run.plan.replica.is_none() {
+        return Ok(());
+    }
+    let ms_max = run.plan.window.ask_ms_max;
+    let rows = run.host.query(Session::Control, settings::OPEN_TEMPORARY_TABLES, ms_max)?;
+    settings::open_temporary_tables(&rows).map_err(Fault::refused)
+}
+
 /// Proves that no position moved between the reading and the end of the window.
 pub(super) fn same_channels(run: &Run<'_>, before: &[Channel]) -> Result<(), Fault> {
     let after = channels(run)?;
@@ -101,7 +138,10 @@ fn status(run: &Run<'_>) -> Result<Option<Rows>, Fault> {
     run.host.query(Session::Control, &replica.status, ms_max).map(Some)
 }
 
-/// Writes out what the source filesystem holds in memory, so that the freeze finds little to do.
+/// Writes out what the source filesystems hold in memory, so that a freeze finds little to do.
 pub(super) fn flush(run: &mut Run<'_>) -> Result<(), Fault> {
-    run.host.act(&Act::SyncFs(run.plan.source.mount.clone())).map(drop)
+    for source in &run.plan.sources {
+        run.host.act(&Act::SyncFs(source.mount.clone()))?;
+    }
+    Ok(())
 }

@@ -25,12 +25,22 @@ pub(super) fn publish(
 ) -> Result<Published, Fault> {
     let plan = run.plan;
     let partial = &plan.publish.partial;
-    record::finish(&mut record, &run.laps);
+    proven(plan, &record)?;
+    record::finish(&mut record, run);
     record::save_coordinates(run, &record)?;
     store::save(run.host, partial, &record)?;
     run.host.act(&Act::SyncFs(partial.clone()))?;
     run.heed_signal()?;
     commit(run.host, plan)
+}
+
+/// What cannot be proven is not published, and not even copied: this is asked right after the
+/// window, and once more as the last gate.
+pub(super) fn proven(plan: &Plan, record: &Record) -> Result<(), Fault> {
+    let (proof, kind) = (&record.window.proof, plan.window.kind);
+    proof.check(kind, plan.sources.len()).map_err(|why| {
+        Fault::refused(format!("the times do not prove that the server held still: {why}"))
+    })
 }
 
 fn commit(host: &mut dyn Host, plan: &Plan) -> Result<Published, Fault> {

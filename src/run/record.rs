@@ -1,17 +1,24 @@
 //! What a run writes of its backup: the record, from its beginning to its end, and the statements
 //! that attach a new replica.
 
-use super::{Laps, Run};
+use super::Run;
 use crate::copy::rsync::Stats;
 use crate::database::attach::{self, Heading};
 use crate::database::coordinates::Coordinates;
 use crate::host::{Act, Fault};
-use crate::plan::Plan;
+use crate::plan::{Plan, Source};
 use crate::store::{COORDINATES, Record, SourceVolume, VERSION, WindowTimes};
 
 /// The record of a run that begins.
 pub(super) fn begin(plan: &Plan) -> Record {
-    let source = &plan.source;
+    let source = |source: &Source| SourceVolume {
+        vg: source.vg.clone(),
+        lv: source.lv.clone(),
+        filesystem: source.filesystem.clone(),
+        mount: source.mount.clone(),
+        tree: source.tree.clone(),
+        snapshot: source.kind,
+    };
     Record {
         version: VERSION,
         run: plan.run.clone(),
@@ -19,17 +26,13 @@ pub(super) fn begin(plan: &Plan) -> Record {
         host: plan.machine.host.clone(),
         started: plan.machine.began().to_string(),
         server: plan.server.clone(),
-        datadir: source.datadir.clone(),
-        source: SourceVolume {
-            vg: source.vg.clone(),
-            lv: source.lv.clone(),
-            filesystem: source.filesystem.clone(),
-            mount: source.mount.clone(),
-        },
-        lock: plan.window.lock.text.clone(),
-        freeze: if plan.window.freeze.is_some() { "explicit" } else { "device-mapper" },
+        datadir: plan.datadir.clone(),
+        sources: plan.sources.iter().map(source).collect(),
+        lock: plan.window.lock.as_ref().map_or_else(String::new, |sql| sql.text.clone()),
+        freeze: if plan.window.freeze.is_empty() { "device-mapper" } else { "explicit" },
         coordinates: Coordinates::default(),
         window: WindowTimes::default(),
+        killed: Vec::new(),
         timings_ms: serde_json::Map::new(),
         copied: Stats::default(),
         cow_percent: None,
@@ -42,9 +45,10 @@ pub(super) fn begin(plan: &Plan) -> Record {
 }
 
 /// Makes it the record of a whole backup.
-pub(super) fn finish(record: &mut Record, laps: &Laps) {
+pub(super) fn finish(record: &mut Record, run: &Run<'_>) {
     record.state = "published";
-    for lap in laps.all() {
+    record.killed.clone_from(&run.killed);
+    for lap in run.laps.all() {
         record.timings_ms.insert(lap.phase.replace(' ', "_"), lap.ms.0.into());
     }
 }

@@ -1,41 +1,53 @@
-//! From the snapshot to the partial backup: mount it, prove that it is ours, copy it, and look
-//! whether it stayed valid all the while.
+//! From the snapshots to the partial backup: mount them, prove that they are ours, copy them, and
+//! look whether they stayed valid, and their pools below the brim, all the while.
 
 use super::window::Taken;
 use super::{Event, Run};
-use crate::copy::rsync;
+use crate::copy::rsync::{self, Stats};
 use crate::host::{Act, Ask, Exit, Fault};
+use crate::plan::Source;
+use crate::proof::PointTimes;
 use crate::snapshot::lvm::{self, Volume};
 use crate::store::Record;
+use crate::units::Bytes;
 use crate::wrong::{self, Wrong};
 
-/// Our snapshot is mounted.
+/// Our snapshots are mounted.
 pub(super) struct Mounted(());
 
-/// The whole tree was copied from a snapshot that is still valid.
+/// The whole tree was copied from snapshots that are still valid.
 pub(super) struct Copied(());
 
-/// Mounts the snapshot read-only and proves that what is mounted is our device.
-pub(super) fn mount(run: &mut Run<'_>, _: Taken) -> Result<Mounted, Fault> {
-    let volume = volume(run)?;
-    let order = &run.plan.mount;
+/// Mounts the snapshots read-only and proves that what is mounted are our devices.
+pub(super) fn mount(run: &mut Run<'_>, _: Taken, points: &[PointTimes]) -> Result<Mounted, Fault> {
+    for (source, point) in run.plan.sources.iter().zip(points) {
+        mount_one(run, source, point)?;
+    }
+    Ok(Mounted(()))
+}
+
+fn mount_one(run: &mut Run<'_>, source: &Source, point: &PointTimes) -> Result<(), Fault> {
+    let volume = volume(run, source)?;
+    if !wrong::design(Wrong::AnyTransaction) {
+        point.holds(volume.transaction).map_err(Fault::refused)?;
+    }
+    let order = &source.view;
     run.host.act(&Act::Mount(order.clone()))?;
     let mounts = run.host.mounts()?;
     let found = mounts.iter().rev().find(|mount| mount.point == order.point);
     let found = found.map_or("nothing", |mount| mount.device.as_str());
     if found == volume.device {
-        return Ok(Mounted(()));
+        return Ok(());
     }
     let (point, ours) = (order.point.display(), &volume.device);
     Err(Fault::refused(format!("expected our device {ours} at '{point}', found {found}")))
 }
 
 /// The snapshot as lvm reports it, valid and with our tag.
-fn volume(run: &Run<'_>) -> Result<Volume, Fault> {
-    let source = &run.plan.source;
-    let volumes = lvm::volumes(&run.host.output(&source.report)?).map_err(Fault::unsure)?;
+fn volume(run: &Run<'_>, source: &Source) -> Result<Volume, Fault> {
+    let volumes = lvm::volumes(&run.host.output(&run.plan.report)?).map_err(Fault::unsure)?;
     let name = lvm::Name::new(&source.vg, &source.snapshot);
-    let found = volumes.into_iter().find(|lv| lv.is(&name) && lv.has_tag(&source.tag));
+    let found = volumes.into_iter().find(|lv| lv.is(&name) && lv.has_tag(&run.plan.tag));
     let volume =
         found.ok_or_else(|| Fault::refused(format!("the snapshot '{name}' is not there")))?;
     match volume.why_invalid() {
@@ -44,24 +56,42 @@ fn volume(run: &Run<'_>) -> Result<Volume, Fault> {
     }
 }
 
-/// Copies, and then looks whether the snapshot is still valid: cached pages of an invalid one can
+/// Copies, and then looks whether the snapshots are still valid: cached pages of an invalid one can
 /// still be read, so a copy may end without an error.
 pub(super) fn copy(run: &mut Run<'_>, _: Mounted, record: &mut Record) -> Result<Copied, Fault> {
     if wrong::design(Wrong::PublishBeforeCopy) {
         return Ok(Copied(()));
     }
+    below_the_brim(run)?;
+    for source in &run.plan.sources {
+        let before = record.copied.bytes;
+        record.copied.add(copy_one(run, source, before)?);
+    }
+    below_the_brim(run)?;
+    for source in &run.plan.sources {
+        let fill = volume(run, source)?.fill_percent;
+        record.cow_percent = record.cow_percent.into_iter().chain(fill).reduce(f64::max);
+    }
+    Ok(Copied(()))
+}
+
+/// A full pool stops the server's writes, so a copy that comes near that is given up.
+fn below_the_brim(run: &Run<'_>) -> Result<(), Fault> {
+    run.plan.brims.iter().try_for_each(|brim| brim.check(run.host.fill(&brim.pool)?))
+}
+
+/// Copies one volume; what was copied `before` counts for the progress that is told.
+fn copy_one(run: &mut Run<'_>, source: &Source, before: Bytes) -> Result<Stats, Fault> {
     let tell = &mut *run.tell;
     let mut tail = rsync::Tail::default();
     let mut each = |line: &str| {
         if let Some(progress) = tail.read(line) {
-            tell(Event::Copying(progress));
+            tell(Event::Copying(progress.after(before)));
         }
     };
-    let exit = run.host.stream(&run.plan.copy, &mut each)?;
+    let exit = run.host.stream(&source.copy, &run.plan.brims, &mut each)?;
     succeeded(&exit)?;
-    record.copied = tail.stats();
-    record.cow_percent = volume(run)?.fill_percent;
-    Ok(Copied(()))
+    Ok(tail.stats())
 }
 
 /// Any status but 0 is a failure: even 24, "vanished files", cannot happen on a snapshot.

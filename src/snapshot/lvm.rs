@@ -4,7 +4,7 @@
 //! both sides, never a guess.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -16,10 +16,14 @@ const REPORT_MS_MAX: Millis = Millis(60_000);
 
 /// The columns of a volume report, as lvs(8) spells them.
 const LV_FIELDS: &str = "vg_name,lv_name,lv_attr,lv_size,origin,lv_tags,lv_kernel_major,\
-                         lv_kernel_minor,snap_percent,pool_lv";
+                         lv_kernel_minor,snap_percent,pool_lv,data_percent,metadata_percent,\
+                         transaction_id";
 
 /// The columns of a group report.
 const VG_FIELDS: &str = "vg_name,vg_free,vg_extent_size";
+
+/// The columns of a report of physical volumes.
+const PV_FIELDS: &str = "pv_name,vg_name";
 
 /// The name of a logical volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,10 +47,14 @@ pub struct Volume {
     pub tags: Vec<String>,
     /// Its device number while it is active, as `major:minor`.
     pub device: String,
-    /// How full a snapshot's COW store is.
+    /// How full a thick snapshot's COW store is.
     pub fill_percent: Option<f64>,
-    /// The thin pool it lives in.
+    /// The pool it lives in.
     pub pool: Option<String>,
+    /// Of a thin pool: how full its data and its metadata are.
+    pub pool_percent: Option<(f64, f64)>,
+    /// Of a thin volume: the transaction id that its pool had until it was made.
+    pub transaction: Option<u64>,
 }
 
 /// A volume group.
@@ -68,6 +76,11 @@ pub fn report(lvs: PathBuf) -> Cmd {
 /// The command that reports every group.
 pub fn report_groups(vgs: PathBuf) -> Cmd {
     reporting(vgs, VG_FIELDS)
+}
+
+/// The command that reports every physical volume.
+pub fn report_devices(pvs: PathBuf) -> Cmd {
+    reporting(pvs, PV_FIELDS)
 }
 
 fn reporting(program: PathBuf, fields: &str) -> Cmd {
@@ -98,6 +111,21 @@ pub fn groups(text: &str) -> Result<Vec<Group>, String> {
     sections::<Section>(text)?.into_iter().flat_map(|one| one.vg).map(Row::group).collect()
 }
 
+/// Reads a report of physical volumes: the devices of a group.
+pub fn devices(text: &str, vg: &str) -> Result<Vec<String>, String> {
+    #[derive(Deserialize)]
+    struct Section {
+        pv: Vec<Row>,
+    }
+    let mut devices = Vec::new();
+    for row in sections::<Section>(text)?.into_iter().flat_map(|one| one.pv) {
+        if row.text("vg_name")? == vg {
+            devices.push(row.text("pv_name")?);
+        }
+    }
+    Ok(devices)
+}
+
 /// One row: every value as text, as the plain JSON format has it.
 #[derive(Deserialize)]
 struct Row(std::collections::BTreeMap<String, serde_json::Value>);
@@ -125,6 +153,11 @@ impl Row {
         Ok(Some(self.text(field)?).filter(|text| !text.is_empty()))
     }
 
+    /// A number; nothing where lvm leaves it out.
+    fn number<N: std::str::FromStr>(&self, field: &str) -> Result<Option<N>, String> {
+        Ok(self.filled(field)?.and_then(|text| text.parse().ok()))
+    }
+
     fn bytes(&self, field: &str) -> Result<Bytes, String> {
         let text = self.text(field)?;
         let wrong = || format!("expected bytes in '{field}', found '{text}'");
@@ -133,16 +166,22 @@ impl Row {
 
     fn volume(self) -> Result<Volume, String> {
         let tags = self.text("lv_tags")?;
-        let percent = self.filled("snap_percent")?;
+        let attr = self.text("lv_attr")?;
+        // Of a thin volume it is how much of its own size is mapped, which may well be all.
+        let cow = self.number("snap_percent")?.filter(|_| !is_thin(&attr));
+        let pool = (self.number("data_percent")?, self.number("metadata_percent")?);
+        let transaction = self.number("transaction_id")?.filter(|_| is_thin(&attr));
         Ok(Volume {
             name: Name { vg: self.text("vg_name")?, lv: self.text("lv_name")? },
-            attr: self.text("lv_attr")?,
             size: self.bytes("lv_size")?,
             origin: self.filled("origin")?,
             tags: tags.split(',').filter(|tag| !tag.is_empty()).map(String::from).collect(),
             device: format!("{}:{}", self.text("lv_kernel_major")?, self.text("lv_kernel_minor")?),
-            fill_percent: percent.and_then(|text| text.parse().ok()),
+            fill_percent: cow,
             pool: self.filled("pool_lv")?,
+            pool_percent: pool.0.zip(pool.1).filter(|_| attr.starts_with('t')),
+            transaction,
+            attr,
         })
     }
 
@@ -171,10 +210,15 @@ impl Name {
         &self.lv
     }
 
-    /// The node that device-mapper makes: hyphens in names are doubled.
-    pub fn node(&self) -> PathBuf {
+    /// Its name in device-mapper: hyphens within are doubled.
+    pub fn device(&self) -> String {
         let double = |name: &str| name.replace('-', "--");
-        format!("/dev/mapper/{}-{}", double(&self.vg), double(&self.lv)).into()
+        format!("{}-{}", double(&self.vg), double(&self.lv))
+    }
+
+    /// The node that device-mapper makes.
+    pub fn node(&self) -> PathBuf {
+        Path::new("/dev/mapper").join(self.device())
     }
 }
 
@@ -189,21 +233,53 @@ impl Volume {
         self.tags.iter().any(|one| one == tag)
     }
 
+    /// The pool's name, of a thin volume.
+    pub fn thin_pool(&self) -> Option<Name> {
+        let pool = self.pool.as_deref().filter(|_| is_thin(&self.attr))?;
+        Some(Name::new(self.name.vg(), pool))
+    }
+
+    /// What is wrong with a thin pool, if lvm says so: the fifth letter of its attributes is then
+    /// `c` or `C` (it needs a check), the ninth one of these (lvs(8), NOTES).
+    pub fn why_pool_unfit(&self) -> Option<&'static str> {
+        match (letter(&self.attr, 4), letter(&self.attr, 8)) {
+            (_, 'F') => Some("it has failed"),
+            (_, 'D') => Some("it is out of data space"),
+            (_, 'M') => Some("its metadata is read-only"),
+            ('c' | 'C', _) => Some("it needs to be checked"),
+            ('a', '-') => None,
+            _ => Some("lvm does not know its state"),
+        }
+    }
+
     /// Why it is not a usable snapshot, if it is not. In `lv_attr` the first letter says what it is
     /// (`s` a snapshot, `S` an invalid one being merged) and the fifth its state (`I` and `S`
     /// invalid, `a` active): lvs(8), NOTES.
     pub fn why_invalid(&self) -> Option<String> {
-        let letter = |at: usize| self.attr.chars().nth(at).unwrap_or('-');
-        if self.origin.is_none() || !matches!(letter(0), 's' | 'V') {
-            return Some(format!("it is not a snapshot (attributes '{}')", self.attr));
+        let attr = &self.attr;
+        if self.origin.is_none() || !matches!(letter(attr, 0), 's' | 'V') {
+            return Some(format!("it is not a snapshot (attributes '{attr}')"));
         }
-        if letter(4) != 'a' {
-            return Some(format!("its COW store overflowed (attributes '{}')", self.attr));
+        if is_thin(attr) {
+            let sound = letter(attr, 4) == 'a' && letter(attr, 8) == '-';
+            return (!sound).then(|| format!("it or its pool has failed (attributes '{attr}')"));
+        }
+        if letter(attr, 4) != 'a' {
+            return Some(format!("its COW store overflowed (attributes '{attr}')"));
         }
         self.fill_percent
             .filter(|percent| *percent >= 100.0)
             .map(|percent| format!("its COW store is {percent} % full"))
     }
+}
+
+/// Whether these are a thin volume's attributes.
+fn is_thin(attr: &str) -> bool {
+    attr.starts_with('V')
+}
+
+fn letter(attr: &str, at: usize) -> char {
+    attr.chars().nth(at).unwrap_or('-')
 }
 
 impl fmt::Display for Name {
@@ -218,7 +294,11 @@ mod tests {
 
     const SNAPSHOT: &str = r#"{"report":[{"lv":[{"vg_name":"lab","lv_name":"hs-1",
         "lv_attr":"swi-aos---","lv_size":"536870912","origin":"data","lv_tags":"a,b",
-        "lv_kernel_major":"254","lv_kernel_minor":"3","snap_percent":"0.05","pool_lv":""}]}]}"#;
+        "lv_kernel_major":"254","lv_kernel_minor":"3","snap_percent":"0.05","pool_lv":"","data_percent":"0.05",
+        "metadata_percent":"","transaction_id":""}]}]}"#;
+
+    /// A pool, and a snapshot in it of a volume that is mapped from end to end.
+    const THIN: &str = include_str!("../../tests/facts/lvm/lvs-thin.json");
 
     #[test]
     fn a_snapshot_is_read() {
@@ -236,6 +316,20 @@ mod tests {
         assert!(all[0].why_invalid().expect("it is invalid").contains("overflowed"));
         let all = volumes(&SNAPSHOT.replace("0.05", "100.00")).expect("the report is whole");
         assert!(all[0].why_invalid().expect("it is full").contains("100"));
+    }
+
+    #[test]
+    fn a_thin_snapshot_is_as_good_as_its_pool_however_much_of_it_is_mapped() {
+        let all = volumes(THIN).expect("the report is whole");
+        let of = |name: &str| all.iter().find(|lv| lv.name.lv() == name).expect("it is there");
+        let (pool, snapshot) = (of("pool"), of("hs-1"));
+        assert_eq!((snapshot.fill_percent, snapshot.why_invalid()), (None, None));
+        assert_eq!((snapshot.transaction, pool.transaction), (Some(1), None));
+        assert_eq!((snapshot.thin_pool(), pool.thin_pool()), (Some(pool.name.clone()), None));
+        assert_eq!((pool.pool_percent, snapshot.pool_percent), (Some((42.8, 12.21)), None));
+        assert_eq!(pool.why_pool_unfit(), None);
+        let failed = volumes(&THIN.replace("Vwi-a-tz--", "Vwi-a-tzF-")).expect("it is whole");
+        assert!(failed.iter().any(|lv| lv.why_invalid().is_some_and(|why| why.contains("pool"))));
     }
 
     #[test]

@@ -1,22 +1,12 @@
 //! Thick snapshots: a COW store of a fixed size beside the origin, in the same volume group.
 
-use std::path::PathBuf;
-
+use super::command::{Programs, devices_option, lvm};
 use super::lvm::Name;
-use crate::host::{Cmd, Overrun};
+use crate::host::Cmd;
 use crate::units::{Bytes, Millis};
 
-/// How long a removal may take before it is reported and left alone.
-const REMOVE_MS_MAX: Millis = Millis(60_000);
-
-/// The programs of lvm that a thick snapshot needs.
-#[derive(Clone, Debug)]
-pub struct Programs {
-    /// `lvcreate`.
-    pub lvcreate: PathBuf,
-    /// `lvremove`.
-    pub lvremove: PathBuf,
-}
+/// How long making a store may take before it is reported and left alone.
+const STORE_MS_MAX: Millis = Millis(60_000);
 
 /// Takes the snapshot, tagged. It suspends the origin for a moment, which freezes the filesystem.
 pub fn take(
@@ -40,17 +30,74 @@ pub fn take(
         .arg(origin.to_string())
 }
 
-/// Removes the snapshot, or nothing if the volume of that name does not carry the tag.
-pub fn remove(programs: &Programs, snapshot: &Name, tag: &str) -> Cmd {
-    lvm(&programs.lvremove, REMOVE_MS_MAX)
+/// Makes the snapshot's COW store as a plain volume, tagged, which suspends nothing.
+///
+/// Its first 4 KiB are zeroed, where an old store would have its header: the kernel takes one that
+/// it finds there for its own, and one of zeroes for a new store (`read_header` in
+/// dm-snap-persistent.c). It clears the rest of what it reads by itself.
+pub fn store(programs: &Programs, snapshot: &Name, tag: &str, size: Bytes) -> Cmd {
+    lvm(&programs.lvcreate, STORE_MS_MAX)
         .arg("--yes")
-        .arg("--select")
-        .arg(format!("lv_tags={{{tag}}}"))
-        .arg(snapshot.to_string())
+        .arg("--wipesignatures")
+        .arg("n")
+        .arg("--zero")
+        .arg("y")
+        .arg("--name")
+        .arg(snapshot.lv())
+        .arg("--addtag")
+        .arg(tag)
+        .arg("--size")
+        .arg(format!("{}b", size.0))
+        .arg(snapshot.vg())
 }
 
-/// An lvm command is never killed: one lost inside its critical section can leave a device
-/// suspended until reboot.
-fn lvm(program: &std::path::Path, ms_max: Millis) -> Cmd {
-    Cmd { program: program.into(), args: Vec::new(), ms_max, overrun: Overrun::LeaveAlone }
+/// Takes the store's device away: lvm would do that under the lock, and wait for the kernel.
+pub fn rest(programs: &Programs, snapshot: &Name) -> Cmd {
+    let cmd = lvm(&programs.lvchange, STORE_MS_MAX);
+    cmd.arg("--yes").arg("--activate").arg("n").arg(snapshot.to_string())
+}
+
+/// Makes the store a snapshot of the origin: a line for the shell of lvm, its last one. It must not
+/// zero the store, which would take the time that `store` has taken before.
+pub fn order(origin: &Name, snapshot: &Name, devices: &[String]) -> String {
+    let devices = devices_option(devices);
+    format!("lvconvert --yes --snapshot --zero n{devices} {origin} {snapshot}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Overrun;
+
+    fn devices(all: &[&str]) -> Vec<String> {
+        all.iter().map(|one| (*one).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_store_is_a_plain_tagged_volume_with_zeroes_at_its_beginning() {
+        let programs = Programs {
+            lvcreate: "/sbin/lvcreate".into(),
+            lvchange: "".into(),
+            lvremove: "".into(),
+        };
+        let cmd = store(&programs, &Name::new("lab", "hs-1"), "ours", Bytes(64 << 20));
+        assert_eq!(
+            cmd.to_string(),
+            "lvcreate --yes --wipesignatures n --zero y --name hs-1 --addtag ours --size 67108864b lab"
+        );
+        assert_eq!(cmd.overrun, Overrun::LeaveAlone);
+    }
+
+    #[test]
+    fn an_order_names_the_devices_if_lvm_would_read_them_as_they_are() {
+        let (origin, own) = (Name::new("lab", "data"), Name::new("lab", "hs-1"));
+        let told = |all: &[&str]| order(&origin, &own, &devices(all));
+        assert_eq!(
+            told(&["/dev/sdb", "/dev/mapper/a-b"]),
+            "lvconvert --yes --snapshot --zero n --devices /dev/sdb,/dev/mapper/a-b lab/data lab/hs-1"
+        );
+        for odd in [&[][..], &["/dev/a b"], &["/dev/sdb", "/dev/a,b"], &["[unknown]"], &["/#"]] {
+            assert_eq!(told(odd), "lvconvert --yes --snapshot --zero n lab/data lab/hs-1");
+        }
+    }
 }

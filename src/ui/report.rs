@@ -22,9 +22,11 @@ impl Text {
 
 /// The lock window in one line.
 pub(super) fn window(times: &WindowTimes) -> String {
+    let suspended = times.suspended_ms.map_or_else(String::new, |ms| format!(", suspended {ms}"));
+    let tries = if times.tries > 1 { format!(", {} tries", times.tries) } else { String::new() };
     format!(
-        "window: waited {}, locked {}, released {}",
-        times.waited_ms, times.locked_ms, times.released_ms
+        "window: waited {}, locked {}, released {}{suspended} (lock {}, {}{tries})",
+        times.waited_ms, times.locked_ms, times.released_ms, times.lock, times.when
     )
 }
 
@@ -49,6 +51,9 @@ pub(super) fn outcome(
     }
     if let Some(times) = times {
         out.line(window(times));
+    }
+    for one in &outcome.killed {
+        out.line(format!("ended: {one}"));
     }
     left(&mut err, &outcome.left);
     if let (Some(fault), []) = (&outcome.kept, outcome.left.as_slice()) {

@@ -68,6 +68,9 @@ impl Screen {
                 say(phase);
             }
             Event::Copying(progress) => state.copying(*progress),
+            Event::Waiting(what) => say(&format!("  waiting for {what}")),
+            Event::Killed(one) => say(&format!("  ended {one}")),
+            Event::Again(why) => say(&format!("  once more: {why}")),
             Event::Window(times) => state.window = Some(times.clone()),
         }
     }

@@ -4,9 +4,12 @@
 pub(crate) mod recorder;
 
 mod plans;
+mod policies;
 mod worlds;
 
 use std::path::Path;
+
+pub(crate) use plans::POOL;
 
 use holdstill::host::sim::Sim;
 use holdstill::plan::Plan;
@@ -30,13 +33,18 @@ pub(crate) const STATE: &str = "/var/lib/holdstill";
 /// All scenarios.
 pub(crate) fn scenarios() -> Vec<Scenario> {
     let good = |name, sim, plan| Scenario { name, sim, succeeds: true, plan };
-    vec![
+    let mut all = vec![
         good("mariadb-replica", worlds::mariadb_replica(), plans::mariadb_replica()),
+        good("lock-first", worlds::mariadb_replica(), plans::lock_first()),
+        good("whole-command", worlds::mariadb_replica(), plans::whole()),
         good(
             "mariadb-replica-explicit-freeze",
             worlds::mariadb_replica(),
             plans::explicit_freeze(),
         ),
+        good("thin-late", worlds::thin(), plans::thin_late()),
+        good("thin-whole", worlds::thin(), plans::thin_whole()),
+        good("two-volumes", worlds::two_volumes(), plans::two_volumes()),
         good("mysql-two-channels", worlds::mysql_two_channels(), plans::mysql_two_channels()),
         good("mysql-alone", worlds::mysql_alone(), plans::mysql_alone()),
         Scenario {
@@ -47,7 +55,9 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
             succeeds: false,
             ..good("name-taken-by-others", worlds::name_taken(), plans::mariadb_replica())
         },
-    ]
+    ];
+    all.extend(policies::scenarios());
+    all
 }
 
 /// One scenario.

@@ -4,12 +4,18 @@ use std::path::{Path, PathBuf};
 
 use holdstill::claim::{Claim, Restart};
 use holdstill::copy::rsync;
-use holdstill::database::dialect::WRITE_LOGS;
-use holdstill::database::{Flavour, Server};
-use holdstill::host::{Cmd, Guard, Login, MountOrder, Reach, Secret, Sql};
-use holdstill::plan::{Plan, Publish, Replica, Source, Tools, Window};
+use holdstill::database::dialect::{LockKind, WRITE_LOGS};
+use holdstill::database::{Flavour, Server, statements};
+use holdstill::host::{
+    Brim, Cmd, Guard, Login, MountOrder, Point, Reach, Secret, Shell, Sign, Sql,
+};
+use holdstill::plan::{
+    Patience, Plan, Policy, Publish, Replica, Resume, Source, Take, Tools, When, Window,
+};
+use holdstill::snapshot::command::{self, Programs};
 use holdstill::snapshot::lvm::{self, Name};
-use holdstill::snapshot::thick::{self, Programs};
+use holdstill::snapshot::{Kind, thick, thin};
+use holdstill::store;
 use holdstill::units::{Bytes, Millis};
 
 use super::STATE;
@@ -19,27 +25,101 @@ use super::worlds::machine;
 pub(crate) const RUN: &str = "20260921T130640Z-0000002a";
 /// Where the server's files are.
 pub(crate) const SOURCE: &str = "/var/lib/mysql";
+/// Where the logs are, if they are apart.
+pub(crate) const LOGS: &str = "/var/lib/mysql-logs";
 /// Where backups go.
 pub(crate) const DESTINATION: &str = "/backup";
 /// The volume group.
 pub(crate) const VG: &str = "lab";
+/// The thin pool.
+pub(crate) const POOL: &str = "pool";
 /// How long a statement may take.
 const SQL_MS_MAX: Millis = Millis(5_000);
 
-/// A MariaDB replica; the freeze is left to device-mapper.
+/// A MariaDB replica; the lock comes late, and the freeze is left to device-mapper.
 pub(crate) fn mariadb_replica() -> Plan {
     let stop = vec!["STOP SLAVE SQL_THREAD"];
     let restarts = vec![("", "START SLAVE SQL_THREAD")];
     replica(alone(Flavour::MariaDb, "xfs"), "SHOW ALL SLAVES STATUS", &stop, &restarts)
 }
 
+/// The same with the lock first.
+pub(crate) fn lock_first() -> Plan {
+    let mut plan = mariadb_replica();
+    plan.window.when = When::First;
+    plan
+}
+
+/// The same with a command that is run to its end under the lock.
+pub(crate) fn whole() -> Plan {
+    let mut plan = lock_first();
+    plan.shell = None;
+    plan.claims.retain(|claim| !matches!(claim, Claim::Shell { .. }));
+    plan.sources[0].take = take_whole(0, "data");
+    plan
+}
+
+fn take_whole(at: usize, lv: &str) -> Take {
+    let (origin, size) = (Name::new(VG, lv), Bytes(512 << 20));
+    Take::Whole(thick::take(&programs(), &origin, &snapshot(at), &tag(), size, Millis(20_000)))
+}
+
+/// The same from a thin volume.
+pub(crate) fn thin_late() -> Plan {
+    let mut plan = mariadb_replica();
+    let (origin, pool) = (Name::new(VG, "data"), thin::pool_device(&Name::new(VG, POOL)));
+    plan.brims.push(Brim { pool: pool.clone(), percent_max: 90 });
+    plan.sources[0].kind = Kind::Thin;
+    plan.sources[0].take = Take::Ordered {
+        store: Vec::new(),
+        order: thin::order(&origin, &snapshot(0), &tag(), &devices()),
+        point: Point { origin: origin.device(), sign: Sign::Transaction(pool) },
+    };
+    plan
+}
+
+/// The same by a command that is run to its end under the lock.
+pub(crate) fn thin_whole() -> Plan {
+    let thin = thin_late();
+    let mut plan = Plan { brims: thin.brims, ..whole() };
+    let (origin, hold) = (Name::new(VG, "data"), Millis(20_000));
+    plan.sources[0].kind = Kind::Thin;
+    plan.sources[0].take =
+        Take::Whole(thin::take(&programs(), &origin, &snapshot(0), &tag(), hold));
+    plan
+}
+
 /// The same with an explicit freeze.
 pub(crate) fn explicit_freeze() -> Plan {
-    let mut plan = mariadb_replica();
-    let point = PathBuf::from(SOURCE);
-    plan.window.freeze = Some(point.clone());
-    plan.window.guard.thaw = vec![point.clone()];
-    plan.claims.push(Claim::Frozen { point });
+    frozen(whole())
+}
+
+/// A server with data on two volumes.
+pub(crate) fn two_volumes() -> Plan {
+    let mut plan = whole();
+    let take = take_whole(1, "logs");
+    plan.sources.push(Source { take, ..source(1, "logs", LOGS, "ext4") });
+    let (claims, second) = (plan.claims, &plan.sources[1]);
+    plan.claims = claims
+        .into_iter()
+        .flat_map(|claim| {
+            let more = match &claim {
+                Claim::Snapshot { .. } => Some(snapshot_claim(1)),
+                Claim::Mounted { .. } => Some(mounted_claim(&second.view)),
+                _ => None,
+            };
+            std::iter::once(claim).chain(more)
+        })
+        .collect();
+    frozen(plan)
+}
+
+/// Adds the freeze of every source to a plan.
+fn frozen(mut plan: Plan) -> Plan {
+    plan.window.freeze = plan.sources.iter().map(|source| source.mount.clone()).collect();
+    plan.window.guard.thaw.clone_from(&plan.window.freeze);
+    let frozen = plan.window.freeze.iter().map(|point| Claim::Frozen { point: point.clone() });
+    plan.claims.extend(frozen);
     plan
 }
 
@@ -66,6 +146,7 @@ fn replica(mut plan: Plan, status: &str, stop: &[&str], restarts: &[(&str, &str)
     plan.replica = Some(Replica {
         status: status.into(),
         stop: stop.iter().map(|text| Sql::control(*text, SQL_MS_MAX)).collect(),
+        resume: Resume::AfterWindow,
     });
     let restart = |(channel, start): &(&str, &str)| Restart {
         channel: (*channel).into(),
@@ -84,62 +165,90 @@ fn replica(mut plan: Plan, status: &str, stop: &[&str], restarts: &[(&str, &str)
 
 /// A server that is no replica.
 fn alone(flavour: Flavour, filesystem: &str) -> Plan {
-    let login = login();
     let publish = publish();
-    let source = source(filesystem);
-    let mount = mount(filesystem);
-    let unlock = Sql::lock("UNLOCK TABLES", SQL_MS_MAX);
+    let kind = match flavour {
+        Flavour::MariaDb => LockKind::BackupStage,
+        Flavour::MySql => LockKind::FlushTables,
+    };
+    let sources = vec![source(0, "data", SOURCE, filesystem)];
+    let mut session = vec!["SET SESSION lock_wait_timeout=3"];
+    session.extend(kind.prepare());
     Plan {
         run: RUN.into(),
         machine: machine(),
         server: server(flavour),
         notes: Vec::new(),
         ledger: Path::new(STATE).join("ledger").join(format!("{RUN}.json")),
-        claims: claims(&publish, &source, &mount, unlock),
-        session: vec![Sql::lock("SET SESSION lock_wait_timeout=3", SQL_MS_MAX)],
+        claims: claims(&publish, &sources[0], kind),
+        session: session.into_iter().map(|text| Sql::lock(text, SQL_MS_MAX)).collect(),
+        patience: Patience {
+            question: kind.lock().map(|_| statements::question(5)),
+            policy: Policy::Refuse,
+            ending: Vec::new(),
+        },
         replica: None,
-        window: window(flavour),
-        copy: copy(&mount.point, &publish.partial),
+        window: window(flavour, kind),
+        shell: Some(Shell {
+            program: "/sbin/lvm".into(),
+            warm: command::warm(&devices()),
+            ms_max: Millis(20_000),
+        }),
+        brims: Vec::new(),
+        sources,
+        report: lvm::report("/sbin/lvs".into()),
+        tag: tag(),
+        datadir: PathBuf::new(),
         copy_bytes: Bytes(65_536),
         tools: Tools { lvm: "2.03.16".into(), rsync: "3.2.7".into() },
-        login,
+        login: login(),
         publish,
-        source,
-        mount,
     }
 }
 
-fn claims(publish: &Publish, source: &Source, mount: &MountOrder, unlock: Sql) -> Vec<Claim> {
-    vec![
+fn claims(publish: &Publish, source: &Source, kind: LockKind) -> Vec<Claim> {
+    let mut claims = vec![
         Claim::Partial {
             directory: publish.partial.clone(),
             run: RUN.into(),
             mount: DESTINATION.into(),
         },
-        Claim::Snapshot {
-            report: source.report.clone(),
-            remove: thick::remove(&programs(), &snapshot(), &tag()),
-            vg: VG.into(),
-            lv: source.snapshot.clone(),
-            tag: tag(),
-        },
-        Claim::Mounted { point: mount.point.clone(), device: mount.device.clone() },
+        snapshot_claim(0),
+        Claim::Shell { ms_max: Millis(20_000) },
+        mounted_claim(&source.view),
         Claim::Guarded,
-        Claim::Locked { unlock },
-    ]
+    ];
+    let unlock = kind.unlock().map(|unlock| Sql::lock(unlock, SQL_MS_MAX));
+    claims.extend(unlock.map(|unlock| Claim::Locked { unlock }));
+    claims
 }
 
-fn window(flavour: Flavour) -> Window {
-    let (origin, size) = (Name::new(VG, "data"), Bytes(512 << 20));
+fn snapshot_claim(at: usize) -> Claim {
+    Claim::Snapshot {
+        report: lvm::report("/sbin/lvs".into()),
+        remove: command::remove(&programs(), &snapshot(at), &tag()),
+        vg: VG.into(),
+        lv: snapshot(at).lv().into(),
+        tag: tag(),
+    }
+}
+
+fn mounted_claim(view: &MountOrder) -> Claim {
+    Claim::Mounted { point: view.point.clone(), device: view.device.clone() }
+}
+
+fn window(flavour: Flavour, kind: LockKind) -> Window {
     Window {
         guard: Guard { thaw: Vec::new() },
         wait_ms_max: Millis(8_000),
         hold_ms_max: Millis(30_000),
-        lock: Sql::lock("FLUSH TABLES WITH READ LOCK", SQL_MS_MAX),
+        kind,
+        lock: kind.lock().map(|lock| Sql::lock(lock, SQL_MS_MAX)),
+        when: When::Late,
+        tries_max: 3,
+        pause: Millis(500),
         write_logs: Sql::lock(WRITE_LOGS, SQL_MS_MAX),
         position: server(flavour).own_position(),
-        freeze: None,
-        snapshot: thick::take(&programs(), &origin, &snapshot(), &tag(), size, Millis(20_000)),
+        freeze: Vec::new(),
         ask_ms_max: Millis(1_000),
     }
 }
@@ -161,26 +270,46 @@ fn server(flavour: Flavour) -> Server {
     Server { flavour, version, text: text.into() }
 }
 
-fn source(filesystem: &str) -> Source {
+fn source(at: usize, lv: &str, mount: &str, filesystem: &str) -> Source {
+    let (origin, snapshot, tree) = (Name::new(VG, lv), snapshot(at), store::tree(at));
+    let view = view(at, filesystem);
     Source {
-        mount: SOURCE.into(),
+        mount: mount.into(),
         filesystem: filesystem.into(),
         vg: VG.into(),
-        lv: "data".into(),
-        snapshot: snapshot().lv().into(),
-        tag: tag(),
-        report: lvm::report("/sbin/lvs".into()),
-        datadir: PathBuf::new(),
+        lv: lv.into(),
+        take: Take::Ordered {
+            store: vec![
+                thick::store(&programs(), &snapshot, &tag(), Bytes(512 << 20)),
+                thick::rest(&programs(), &snapshot),
+            ],
+            order: thick::order(&origin, &snapshot, &devices()),
+            point: Point { origin: origin.device(), sign: Sign::Tables(snapshot.device()) },
+        },
+        snapshot: snapshot.lv().into(),
+        kind: Kind::Thick,
+        copy: copy(&view.point, &publish().partial.join(&tree)),
+        view,
+        tree,
     }
 }
 
-fn mount(filesystem: &str) -> MountOrder {
+fn devices() -> Vec<String> {
+    vec!["/dev/sdc".into()]
+}
+
+fn view(at: usize, filesystem: &str) -> MountOrder {
     MountOrder {
-        device: snapshot().node(),
-        point: format!("/run/holdstill/{RUN}").into(),
+        device: snapshot(at).node(),
+        point: format!("/run/holdstill/{RUN}{}", end(at)).into(),
         kind: filesystem.into(),
         data: if filesystem == "xfs" { "nouuid".into() } else { String::new() },
     }
+}
+
+/// What the names of a second volume end in.
+fn end(at: usize) -> String {
+    if at == 0 { String::new() } else { format!(".{}", at + 1) }
 }
 
 fn publish() -> Publish {
@@ -192,19 +321,19 @@ fn publish() -> Publish {
     }
 }
 
-fn copy(root: &Path, partial: &Path) -> Cmd {
+fn copy(root: &Path, target: &Path) -> Cmd {
     rsync::command(&rsync::Order {
         rsync: Path::new("/usr/bin/rsync"),
         root,
         parts: &[".".to_owned()],
         excludes: &[],
-        target: &partial.join("tree"),
+        target,
         ms_max: Millis(3_600_000),
     })
 }
 
-fn snapshot() -> Name {
-    Name::new(VG, &format!("hs-{RUN}"))
+fn snapshot(at: usize) -> Name {
+    Name::new(VG, &format!("hs-{RUN}{}", end(at)))
 }
 
 fn tag() -> String {
@@ -212,5 +341,9 @@ fn tag() -> String {
 }
 
 fn programs() -> Programs {
-    Programs { lvcreate: "/sbin/lvcreate".into(), lvremove: "/sbin/lvremove".into() }
+    Programs {
+        lvcreate: "/sbin/lvcreate".into(),
+        lvchange: "/sbin/lvchange".into(),
+        lvremove: "/sbin/lvremove".into(),
+    }
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use holdstill::host::{Act, Answer, Cmd, Exit, Fault, Host, Look};
+use holdstill::host::{Act, Answer, Brim, Cmd, Exit, Fault, Host, Look};
 
 /// A host whose acts are written down.
 pub(crate) struct Recorder<H> {
@@ -30,8 +30,13 @@ impl<H: Host> Host for Recorder<H> {
         self.host.act(what)
     }
 
-    fn stream(&mut self, cmd: &Cmd, each: &mut dyn FnMut(&str)) -> Result<Exit, Fault> {
+    fn stream(
+        &mut self,
+        cmd: &Cmd,
+        brims: &[Brim],
+        each: &mut dyn FnMut(&str),
+    ) -> Result<Exit, Fault> {
         self.acts.borrow_mut().push(cmd.to_string());
-        self.host.stream(cmd, each)
+        self.host.stream(cmd, brims, each)
     }
 }

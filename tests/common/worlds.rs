@@ -8,7 +8,7 @@ use holdstill::host::sim::{Channel, Mounted, Owner, Server, Sim, World};
 use holdstill::host::{Machine, Mount};
 
 use super::STATE;
-use super::plans::{DESTINATION, RUN, SOURCE, VG};
+use super::plans::{DESTINATION, LOGS, POOL, RUN, SOURCE, VG};
 
 /// The machine that all plans are made for.
 pub(crate) fn machine() -> Machine {
@@ -27,6 +27,24 @@ pub(crate) fn machine() -> Machine {
 /// A MariaDB replica on xfs.
 pub(crate) fn mariadb_replica() -> Sim {
     world(Server::new(Flavour::MariaDb, SOURCE, vec![Channel::new("", true)]), "xfs")
+}
+
+/// The same on a thin volume.
+pub(crate) fn thin() -> Sim {
+    let sim = mariadb_replica();
+    sim.arrange().volumes.make_thin(0, POOL);
+    sim
+}
+
+/// The same with the logs on a volume of their own.
+pub(crate) fn two_volumes() -> Sim {
+    let sim = mariadb_replica();
+    let mut world = sim.arrange();
+    world.volumes.add_foreign(VG, "logs", "ext4");
+    world.files.foreign_dir(Path::new(LOGS));
+    mount(&mut world, LOGS, &format!("/dev/mapper/{VG}-logs"), "253:3", "ext4");
+    drop(world);
+    sim
 }
 
 /// A MySQL replica of two sources, with a third channel that was stopped before us.

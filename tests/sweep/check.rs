@@ -48,6 +48,10 @@ fn told(plan: &Plan, ran: &Ran, outcome: &Outcome) -> Verdict {
         }
         _ => {}
     }
+    let is_named = |id: &&u64| outcome.killed.iter().any(|one| one.id == **id);
+    if let Some(id) = ran.sim.world().server.killed.iter().find(|id| !is_named(id)) {
+        return breach(Rule::Told, format!("the statement of session {id} was ended in silence"));
+    }
     cleanness(ran, outcome.is_clean(), &plan.ledger)?;
     if outcome.kept.as_ref().is_some_and(holdstill::host::Fault::is_overdue) {
         return Ok(());
@@ -90,6 +94,7 @@ fn is_told(plan: &Plan, outcome: &Outcome, rest: &str) -> bool {
     let is_of = |claim: &Claim| match claim {
         Claim::Partial { directory, .. } => rest.contains(&directory.display().to_string()),
         Claim::Snapshot { .. } => rest.starts_with("volume "),
+        Claim::Shell { .. } => rest == "shell of lvm",
         Claim::Mounted { point, .. } => rest.ends_with(&point.display().to_string()),
         Claim::Replication { .. } => rest.starts_with("stopped "),
         Claim::Guarded => rest == "dead-man",
@@ -128,5 +133,5 @@ pub(crate) fn recovered_for_good(before: &Sim, plan: &Plan, ran: &Ran) -> Verdic
 
 /// The claims that a process does not take with it.
 fn outlives(claim: &Claim) -> bool {
-    !matches!(claim, Claim::Locked { .. } | Claim::Guarded)
+    !matches!(claim, Claim::Locked { .. } | Claim::Guarded | Claim::Shell { .. })
 }

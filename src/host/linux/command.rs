@@ -8,6 +8,7 @@
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -41,11 +42,15 @@ const TICK_MS: u16 = 20;
 /// The same once it has closed its output, which most do only by ending.
 const LAST_TICK: Duration = Duration::from_millis(1);
 
+/// How often it is looked whether a command may go on: a full pool lets writes wait for a minute
+/// before they fail, and one that fills in seconds is too small for any limit.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
 /// Runs a command to its end and returns its standard output.
 pub(super) fn run(cmd: &Cmd, interrupt: &FromNow) -> Result<Answer, Fault> {
     let mut stdout = Vec::new();
     let mut dropped = false;
-    let (status, stderr) = drive(cmd, interrupt, &mut |bytes| {
+    let (status, stderr) = drive(cmd, interrupt, &|| Ok(()), &mut |bytes| {
         let room = STDOUT_BYTES_MAX - stdout.len();
         dropped |= bytes.len() > room;
         stdout.extend_from_slice(&bytes[..bytes.len().min(room)]);
@@ -65,24 +70,30 @@ pub(super) fn run(cmd: &Cmd, interrupt: &FromNow) -> Result<Answer, Fault> {
 pub(super) fn stream(
     cmd: &Cmd,
     interrupt: &FromNow,
+    sound: Sound<'_>,
     each: &mut dyn FnMut(&str),
 ) -> Result<Exit, Fault> {
     let mut lines = Lines::default();
-    let (status, stderr) = drive(cmd, interrupt, &mut |bytes| lines.push(bytes, each))?;
+    let (status, stderr) = drive(cmd, interrupt, sound, &mut |bytes| lines.push(bytes, each))?;
     lines.end(each);
     Ok(Exit { code: status.code(), stderr: last_lines(&stderr) })
 }
+
+/// Looks whether a command may go on.
+type Sound<'a> = &'a dyn Fn() -> Result<(), Fault>;
 
 /// Runs a command to its end, feeding its standard output to `sink`.
 fn drive(
     cmd: &Cmd,
     interrupt: &FromNow,
+    sound: Sound<'_>,
     sink: &mut dyn FnMut(&[u8]),
 ) -> Result<(ExitStatus, String), Fault> {
     let mut running = Running::start(cmd).map_err(|error| {
         Fault::refused(format!("cannot run '{}': {error}", cmd.program.display()))
     })?;
     let deadline = Instant::now() + Duration::from(cmd.ms_max);
+    let mut looked = Instant::now();
     loop {
         running.pump(sink);
         if let Some(status) = running.ended() {
@@ -100,6 +111,12 @@ fn drive(
             (Overrun::LeaveAlone, true, _) => return Err(running.leave()),
             _ => {}
         }
+        if looked.elapsed() >= LOOK_EVERY {
+            if let Err(why) = sound() {
+                return Err(running.end(&why.to_string()));
+            }
+            looked = Instant::now();
+        }
     }
 }
 
@@ -107,28 +124,44 @@ fn drive(
 struct Running<'a> {
     cmd: &'a Cmd,
     child: Child,
-    pipes: [Option<Box<dyn Pipe>>; 2],
+    pipes: Pipes,
     stderr: Tail,
 }
 
-trait Pipe: Read + AsFd + Send {}
+/// Something to read from that can be polled.
+pub(super) trait Pipe: Read + AsFd + Send {}
 impl<P: Read + AsFd + Send> Pipe for P {}
+
+/// Standard output and standard error of a child.
+pub(super) type Pipes = [Option<Box<dyn Pipe>>; 2];
+
+/// A program that is about to start as every child of ours does; its standard input is open yet.
+pub(super) fn prepared(program: &Path, overrun: Overrun) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().env("PATH", PATH).env("LC_ALL", "C");
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.current_dir("/").process_group(0);
+    kernel::prepare_child(&mut command, overrun);
+    command
+}
+
+/// Takes a child's pipes; reading them does not block.
+pub(super) fn pipes_of(child: &mut Child) -> io::Result<Pipes> {
+    let pipes: Pipes = [
+        child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Pipe>),
+        child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Pipe>),
+    ];
+    for pipe in pipes.iter().flatten() {
+        fcntl(pipe.as_fd(), FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    }
+    Ok(pipes)
+}
 
 impl<'a> Running<'a> {
     fn start(cmd: &'a Cmd) -> io::Result<Self> {
-        let mut command = Command::new(&cmd.program);
-        command.args(&cmd.args).env_clear().env("PATH", PATH).env("LC_ALL", "C");
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.current_dir("/").process_group(0);
-        kernel::prepare_child(&mut command, cmd.overrun);
-        let mut child = command.spawn()?;
-        let pipes = [
-            child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Pipe>),
-            child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Pipe>),
-        ];
-        for pipe in pipes.iter().flatten() {
-            fcntl(pipe.as_fd(), FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        }
+        let mut command = prepared(&cmd.program, cmd.overrun);
+        let mut child = command.args(&cmd.args).stdin(Stdio::null()).spawn()?;
+        let pipes = pipes_of(&mut child)?;
         Ok(Self { cmd, child, pipes, stderr: Tail::default() })
     }
 
@@ -194,19 +227,24 @@ impl<'a> Running<'a> {
     /// Reads on until the command ends: with a full pipe it never would. No thread, no reading:
     /// then it waits for us to go away, which ends the pipe.
     fn keep_reading(self) {
-        let (mut child, mut pipes) = (self.child, self.pipes);
+        let (mut child, pipes) = (self.child, self.pipes);
         let _unread = thread::Builder::new().spawn(move || {
-            for pipe in pipes.iter().flatten() {
-                let _busy = fcntl(pipe.as_fd(), FcntlArg::F_SETFL(OFlag::empty()));
-            }
-            let [stdout, stderr] = &mut pipes;
-            thread::scope(|both| {
-                both.spawn(|| take(stdout, &mut |_| {}));
-                both.spawn(|| take(stderr, &mut |_| {}));
-            });
+            read_to_the_end(pipes);
             child.wait()
         });
     }
+}
+
+/// Reads two pipes to their ends and forgets what they say.
+pub(super) fn read_to_the_end(mut pipes: Pipes) {
+    for pipe in pipes.iter().flatten() {
+        let _busy = fcntl(pipe.as_fd(), FcntlArg::F_SETFL(OFlag::empty()));
+    }
+    let [stdout, stderr] = &mut pipes;
+    thread::scope(|both| {
+        both.spawn(|| take(stdout, &mut |_| {}));
+        both.spawn(|| take(stderr, &mut |_| {}));
+    });
 }
 
 fn pollable(pipe: BorrowedFd<'_>) -> PollFd<'_> {
@@ -214,7 +252,7 @@ fn pollable(pipe: BorrowedFd<'_>) -> PollFd<'_> {
 }
 
 /// Takes what a pipe holds; all of it to its end if the pipe blocks.
-fn take(pipe: &mut Option<Box<dyn Pipe>>, sink: &mut dyn FnMut(&[u8])) {
+pub(super) fn take(pipe: &mut Option<Box<dyn Pipe>>, sink: &mut dyn FnMut(&[u8])) {
     let mut buffer = [0; 16 << 10];
     while let Some(open) = pipe {
         match open.read(&mut buffer) {
@@ -324,7 +362,8 @@ mod tests {
     fn lines_end_with_either_return_and_come_as_they_are_said() {
         let mut lines = Vec::new();
         let cmd = sh(r"printf 'a\rb\r\n\nlast'; echo no >&2; exit 23", 10_000, Overrun::End);
-        let exit = stream(&cmd, &quiet(), &mut |line| lines.push(line.to_owned())).unwrap();
+        let exit =
+            stream(&cmd, &quiet(), &|| Ok(()), &mut |line| lines.push(line.to_owned())).unwrap();
         assert_eq!(lines, ["a", "b", "last"]);
         assert_eq!(exit, Exit { code: Some(23), stderr: "no".into() });
     }
@@ -342,6 +381,13 @@ mod tests {
             !alive(&child)
         });
         assert!(gone, "process {child} outlived its group");
+    }
+
+    #[test]
+    fn a_command_that_may_not_go_on_is_ended() {
+        let (cmd, full) = (sh("sleep 60", 60_000, Overrun::End), || Err(Fault::refused("full")));
+        let told = stream(&cmd, &quiet(), &full, &mut |_| {}).unwrap_err();
+        assert_eq!(told, Fault::unsure("'sh': full"));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 
 mod command;
 pub mod deadman;
+mod dm;
 #[cfg(test)]
 mod fake_server;
 mod files;
@@ -22,20 +23,27 @@ mod run_lock;
 mod said;
 mod secret;
 mod sessions;
+mod shell;
 mod signals;
 mod sql;
+mod watch;
 
 use std::cell::RefCell;
 use std::io;
 use std::path::Path;
 
-use super::{Act, Answer, Cmd, Exit, Fault, Guard, Host, Look, Rows, Session};
+use super::{
+    Act, Answer, Brim, Cmd, Exit, Fault, Guard, Host, Look, Point, Rows, Session, Shell, Sight,
+    Standing, Watch,
+};
 use crate::units::Millis;
+use dm::DeviceMapper;
 use freeze::Points;
 use guard::DeadMan;
 use machine::Kernel;
 use run_lock::RunLock;
 use sessions::Sessions;
+use shell::Slot;
 use signals::{FromNow, Signals};
 
 pub(crate) use machine::credentials_directory;
@@ -48,6 +56,8 @@ pub struct Linux {
     run_lock: Option<RunLock>,
     dead_man: RefCell<Option<DeadMan>>,
     points: Points,
+    device_mapper: RefCell<DeviceMapper>,
+    shell: RefCell<Slot>,
 }
 
 impl Linux {
@@ -64,6 +74,8 @@ impl Linux {
             run_lock: None,
             dead_man: RefCell::default(),
             points: Points::default(),
+            device_mapper: RefCell::default(),
+            shell: RefCell::default(),
         })
     }
 
@@ -120,6 +132,21 @@ impl Linux {
         Ok(Answer::Done)
     }
 
+    /// Also opens what the looks at devices need: in the window nothing is opened.
+    fn open_shell(&mut self, order: &Shell) -> Result<Answer, Fault> {
+        self.device_mapper.get_mut().open()?;
+        self.shell.get_mut().open(order)
+    }
+
+    fn standing(&self, point: &Point) -> Result<Standing, Fault> {
+        self.device_mapper.borrow_mut().standing(point)
+    }
+
+    fn watch(&self, order: &Watch) -> Result<Sight, Fault> {
+        let mut shell = self.shell.borrow_mut();
+        watch::watch(shell.running()?, order, &mut || self.standing(&order.point))
+    }
+
     fn take_run_lock(&mut self, path: &Path, text: &str) -> Result<Answer, Fault> {
         match &mut self.run_lock {
             Some(held) => run_lock::say(held, text)
@@ -149,6 +176,9 @@ impl Host for Linux {
             Look::Query { session, text, ms_max } => {
                 self.ask(*session, text, *ms_max).map(Answer::Rows)
             }
+            Look::Point(point) => self.standing(point).map(Answer::Standing),
+            Look::Watch(watch) => self.watch(watch).map(Answer::Sight),
+            Look::Pool(pool) => self.device_mapper.borrow_mut().fill(pool).map(Answer::Fill),
         }
     }
 
@@ -176,6 +206,9 @@ impl Host for Linux {
                 Ok(Answer::Done)
             }
             Act::Run(cmd) => command::run(cmd, &self.interrupt()),
+            Act::OpenShell(shell) => self.open_shell(shell),
+            Act::Order(command) => self.shell.get_mut().order(command),
+            Act::CloseShell(ms) => self.shell.get_mut().close(*ms),
             Act::Mount(order) => mounts::mount(order),
             Act::Unmount(path) => mounts::unmount(path),
             Act::SyncFs(path) => mounts::sync(path),
@@ -183,7 +216,16 @@ impl Host for Linux {
         }
     }
 
-    fn stream(&mut self, cmd: &Cmd, each: &mut dyn FnMut(&str)) -> Result<Exit, Fault> {
-        command::stream(cmd, &self.signals.ever(), each)
+    fn stream(
+        &mut self,
+        cmd: &Cmd,
+        brims: &[Brim],
+        each: &mut dyn FnMut(&str),
+    ) -> Result<Exit, Fault> {
+        let brims = || {
+            let mut devices = self.device_mapper.borrow_mut();
+            brims.iter().try_for_each(|brim| brim.check(devices.fill(&brim.pool)?))
+        };
+        command::stream(cmd, &self.signals.ever(), &brims, each)
     }
 }

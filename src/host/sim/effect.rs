@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::files::Owner;
 use super::rules::{self, Rule};
+use super::statements::{LOCK_WAIT_NS, LOCK_WAIT_TIMEOUT};
 use super::world::{DeadMan, Mounted, World};
-use super::{lvm, report};
-use crate::host::{Act, Answer, Cmd, Fault, Guard, Kind, Mount, MountOrder, Session, Thaw};
+use super::{lvm, report, shell};
+use crate::host::{Act, Answer, Cmd, Fault, Guard, Kind, Mount, MountOrder, Session, Sql, Thaw};
 use crate::units::Millis;
 
 /// Does it.
@@ -29,7 +30,7 @@ pub(super) fn act(world: &mut World, act: &Act) -> Result<Answer, Fault> {
         Act::RemoveFile(path) => world.files.remove_file(path),
         Act::RemoveDir(path) => remove_dir(world, path),
         Act::RemoveTree(path) => remove_tree(world, path),
-        Act::Sql(sql) => world.server.execute(sql),
+        Act::Sql(sql) => sql_executed(world, sql),
         Act::Kill(session) => world.server.kill(*session),
         Act::Hangup(session) => {
             world.server.close(*session);
@@ -41,8 +42,12 @@ pub(super) fn act(world: &mut World, act: &Act) -> Result<Answer, Fault> {
             world.dead_man = None;
             Ok(())
         }
+        Act::OpenShell(_) => shell::open(world),
+        Act::Order(command) => shell::order(world, command),
+        Act::CloseShell(ms) => return shell::close(world, *ms),
         Act::Pause(ms) => {
             world.clock += ms.0 * 1_000_000;
+            shell::go_on(world);
             Ok(())
         }
         Act::Freeze(point) => freeze(world, point),
@@ -56,6 +61,15 @@ pub(super) fn act(world: &mut World, act: &Act) -> Result<Answer, Fault> {
         Act::Publish { from, to } => publish(world, from, to),
     }
     .map(|()| Answer::Done)
+}
+
+/// A lock that is not granted costs its whole wait.
+fn sql_executed(world: &mut World, sql: &Sql) -> Result<(), Fault> {
+    let done = world.server.execute(sql);
+    if done.as_ref().is_err_and(|fault| fault.cause().sql == Some(LOCK_WAIT_TIMEOUT)) {
+        world.clock += LOCK_WAIT_NS;
+    }
+    done
 }
 
 /// Does the part of it that an interruption in the middle would leave; nothing if it has no middle.
@@ -83,7 +97,8 @@ pub(super) fn run_late(world: &mut World, cmd: &Cmd) -> Result<(), Fault> {
 
 fn run(world: &mut World, cmd: &Cmd) -> Result<(), Fault> {
     match report::program(cmd) {
-        "lvcreate" => lvm::create(world, cmd),
+        "lvcreate" => lvm::make(world, cmd),
+        "lvchange" => lvm::deactivate(world, cmd),
         "lvremove" => lvm::remove(world, cmd),
         "rsync" => copy(world, cmd, Part::Whole),
         other => panic!("the simulated machine does not know the program '{other}'"),

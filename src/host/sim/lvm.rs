@@ -3,6 +3,7 @@
 
 use super::files::Owner;
 use super::rules::Rule;
+use super::shell;
 use super::volumes::{Content, Lv};
 use super::world::World;
 use crate::host::{Cmd, Fault};
@@ -16,8 +17,38 @@ struct Order<'a> {
     size: u64,
 }
 
+/// Makes a volume, or takes a snapshot. Both wait for what another command of lvm does.
+pub(super) fn make(world: &mut World, cmd: &Cmd) -> Result<(), Fault> {
+    shell::finish(world);
+    match store_order(&cmd.args) {
+        Some(order) => store(world, &order),
+        None => create(world, cmd),
+    }
+}
+
+/// Makes a plain volume: the COW store of a snapshot to come.
+fn store(world: &mut World, order: &Order<'_>) -> Result<(), Fault> {
+    if world.volumes.named(&format!("{}/{}", order.vg, order.name)).is_some() {
+        return Err(failed(&format!("Logical Volume \"{}\" already exists", order.name)));
+    }
+    orphan(world, order);
+    Ok(())
+}
+
+/// Takes a volume's device away, which is not simulated: whatever needs it brings it back.
+pub(super) fn deactivate(world: &mut World, cmd: &Cmd) -> Result<(), Fault> {
+    let words: Vec<&str> = cmd.args.iter().map(String::as_str).collect();
+    let &["--yes", "--activate", "n", name] = words.as_slice() else {
+        panic!("the simulated lvchange does not understand {words:?}");
+    };
+    match world.volumes.named(name) {
+        Some(_) => Ok(()),
+        None => Err(failed(&format!("Failed to find logical volume \"{name}\""))),
+    }
+}
+
 /// Takes a snapshot: the origin is suspended for a moment, and what it holds then is caught.
-pub(super) fn create(world: &mut World, cmd: &Cmd) -> Result<(), Fault> {
+fn create(world: &mut World, cmd: &Cmd) -> Result<(), Fault> {
     let order = snapshot_order(&cmd.args);
     let name = format!("{}/{}", order.vg, order.name);
     if world.volumes.named(&name).is_some() {
@@ -31,17 +62,23 @@ pub(super) fn create(world: &mut World, cmd: &Cmd) -> Result<(), Fault> {
         orphan(world, &order);
         return Err(failed("device-mapper: suspend ioctl failed: Device or resource busy"));
     }
-    let caught = Content::of(&world.server);
-    let snapshot = Some((order.origin.to_owned(), caught));
-    let filesystem = origin.filesystem;
-    world.volumes.add(Lv { filesystem, snapshot, ..blank(&order) });
+    take(world, origin, blank(&order));
     Ok(())
+}
+
+/// Makes a volume the snapshot of an origin that is suspended; of a thin one without a size, a thin
+/// one.
+pub(super) fn take(world: &mut World, origin: Lv, own: Lv) {
+    let pool = origin.thin.filter(|_| own.size == 0).map(|(pool, _)| pool);
+    let thin = pool.map(|pool| (pool.clone(), world.volumes.raise(&pool)));
+    let snapshot = Some((origin.lv, Content::of(&world.server)));
+    world.volumes.add(Lv { filesystem: origin.filesystem, snapshot, thin, ..own });
 }
 
 /// A creation that failed after the COW store was made: a plain volume of the snapshot's name
 /// stays behind, with its tag and without an origin.
 pub(super) fn create_half(world: &mut World, cmd: &Cmd) {
-    let order = snapshot_order(&cmd.args);
+    let order = store_order(&cmd.args).unwrap_or_else(|| snapshot_order(&cmd.args));
     if world.volumes.named(&format!("{}/{}", order.vg, order.name)).is_none() {
         orphan(world, &order);
     }
@@ -52,33 +89,78 @@ fn orphan(world: &mut World, order: &Order<'_>) {
 }
 
 fn blank(order: &Order<'_>) -> Lv {
+    ours(order.vg, order.name, order.tag, order.size)
+}
+
+/// A volume of ours with nothing in it.
+pub(super) fn ours(vg: &str, lv: &str, tag: &str, size: u64) -> Lv {
     Lv {
-        vg: order.vg.into(),
-        lv: order.name.into(),
+        vg: vg.into(),
+        lv: lv.into(),
         filesystem: None,
-        size: order.size,
-        tags: vec![order.tag.into()],
+        size,
+        tags: vec![tag.into()],
         snapshot: None,
+        thin: None,
         overflowed: false,
         minor: 0,
         owner: Owner::Ours,
     }
 }
 
+fn store_order(args: &[String]) -> Option<Order<'_>> {
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let &[
+        "--yes",
+        "--wipesignatures",
+        "n",
+        "--zero",
+        "y",
+        "--name",
+        name,
+        "--addtag",
+        tag,
+        "--size",
+        size,
+        vg,
+    ] = words.as_slice()
+    else {
+        return None;
+    };
+    Some(Order { vg, origin: "", name, tag, size: bytes(size) })
+}
+
+fn bytes(size: &str) -> u64 {
+    let number = size.strip_suffix('b').and_then(|size| size.parse().ok());
+    number.unwrap_or_else(|| panic!("'{size}' is no size in bytes"))
+}
+
 fn snapshot_order(args: &[String]) -> Order<'_> {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
-    let &["--snapshot", "--yes", "--name", name, "--addtag", tag, "--size", size, origin] =
-        words.as_slice()
-    else {
-        panic!("the simulated lvcreate does not understand {words:?}");
+    let (name, tag, size, origin) = match *words.as_slice() {
+        ["--snapshot", "--yes", "--name", name, "--addtag", tag, "--size", size, origin] => {
+            (name, tag, bytes(size), origin)
+        }
+        [
+            "--snapshot",
+            "--setactivationskip",
+            "n",
+            "--yes",
+            "--name",
+            name,
+            "--addtag",
+            tag,
+            origin,
+        ] => (name, tag, 0, origin),
+        _ => panic!("the simulated lvcreate does not understand {words:?}"),
     };
-    let size = size.strip_suffix('b').and_then(|size| size.parse().ok());
     let (vg, origin) = origin.split_once('/').unwrap_or_else(|| panic!("'{origin}' has no group"));
-    Order { vg, origin, name, tag, size: size.unwrap_or_else(|| panic!("no size in {words:?}")) }
+    Order { vg, origin, name, tag, size }
 }
 
 /// Removes a volume, if it carries the tag where one is asked for; an open one stays.
 pub(super) fn remove(world: &mut World, cmd: &Cmd) -> Result<(), Fault> {
+    shell::finish(world);
     let (name, tag) = removal(&cmd.args);
     let Some(lv) = world.volumes.named(name) else {
         return Err(failed(&format!("Failed to find logical volume \"{name}\"")));
@@ -86,7 +168,7 @@ pub(super) fn remove(world: &mut World, cmd: &Cmd) -> Result<(), Fault> {
     if tag.is_some_and(|tag| !lv.tags.iter().any(|one| one == tag)) {
         return Ok(());
     }
-    let (node, owner) = (lv.name().node(), lv.owner);
+    let (node, owner, thin) = (lv.name().node(), lv.owner, lv.thin.clone());
     if owner != Owner::Ours {
         world.breach(Rule::Foreign, format!("lvremove {name}"));
     }
@@ -94,6 +176,9 @@ pub(super) fn remove(world: &mut World, cmd: &Cmd) -> Result<(), Fault> {
         return Err(failed(&format!("Logical volume {name} in use")));
     }
     world.volumes.all.retain(|lv| lv.name().to_string() != name);
+    if let Some((pool, _)) = thin {
+        world.volumes.raise(&pool);
+    }
     Ok(())
 }
 

@@ -13,7 +13,9 @@ mod replication;
 mod report;
 mod rules;
 mod server;
+mod shell;
 mod sight;
+mod statements;
 mod volumes;
 mod world;
 
@@ -22,11 +24,13 @@ use std::cell::{Ref, RefCell, RefMut};
 pub use files::{Files, Node, Owner};
 pub use rules::{Breach, Rule};
 pub use server::{Channel, Server};
-pub use volumes::{Content, Lv, Volumes};
+pub use shell::Twist;
+pub use statements::Running;
+pub use volumes::{Content, Lv, Pool, Volumes};
 pub use world::{DeadMan, Event, Mounted, World};
 
 use super::faulty::Fragile;
-use super::{Act, Answer, Cmd, Exit, Fault, Host, Look};
+use super::{Act, Answer, Brim, Cmd, Exit, Fault, Host, Look};
 
 /// The machine. One process at a time runs on it; [`Sim::end_process`] ends that process and the
 /// next call is made by a fresh one.
@@ -75,9 +79,20 @@ impl Host for Sim {
         self.land(what)
     }
 
-    fn stream(&mut self, cmd: &Cmd, each: &mut dyn FnMut(&str)) -> Result<Exit, Fault> {
-        self.order(&Act::Run(cmd.clone()));
-        self.land(&Act::Run(cmd.clone()))?;
+    fn stream(
+        &mut self,
+        cmd: &Cmd,
+        brims: &[Brim],
+        each: &mut dyn FnMut(&str),
+    ) -> Result<Exit, Fault> {
+        let act = Act::Run(cmd.clone());
+        self.order(&act);
+        let below = |brim: &Brim| brim.check(sight::fill(&self.world(), &brim.pool)?);
+        if let Err(why) = brims.iter().try_for_each(below) {
+            self.land_half(&act);
+            return Err(Fault::unsure(format!("it was ended: {why}")));
+        }
+        self.land(&act)?;
         for line in report::RSYNC {
             each(line);
         }

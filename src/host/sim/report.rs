@@ -55,14 +55,18 @@ fn value(world: &World, lv: &Lv, field: &str) -> String {
         "lv_tags" => lv.tags.join(","),
         "lv_kernel_major" => "253".into(),
         "lv_kernel_minor" => lv.minor.to_string(),
-        "snap_percent" => percent(lv).into(),
-        "pool_lv" => String::new(),
+        "snap_percent" | "data_percent" => percent(lv).into(),
+        "pool_lv" => lv.thin.as_ref().map_or("", |(pool, _)| pool.lv()).into(),
+        "metadata_percent" => String::new(),
+        "transaction_id" => lv.thin.as_ref().map_or(String::new(), |(_, id)| id.to_string()),
         _ => panic!("the simulated lvs has no field '{field}'"),
     }
 }
 
 fn percent(lv: &Lv) -> &'static str {
     match (&lv.snapshot, lv.overflowed) {
+        // How much of it is mapped, which may well be all.
+        _ if lv.thin.is_some() => "100.00",
         (None, _) => "",
         (Some(_), false) => "0.05",
         (Some(_), true) => "100.00",
@@ -76,6 +80,9 @@ fn attributes(world: &World, lv: &Lv) -> String {
     });
     let node = lv.name().node();
     let open = world.mounts.iter().any(|one| std::path::Path::new(&one.mount.source) == node);
+    if lv.thin.is_some() {
+        return format!("Vwi-a{}tz--", if open { 'o' } else { '-' });
+    }
     let (kind, target) = match (&lv.snapshot, is_origin) {
         (Some(_), _) => ('s', 's'),
         (None, true) => ('o', 's'),

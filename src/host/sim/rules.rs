@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::files::Owner;
 use super::report;
+use super::statements;
 use super::volumes::Content;
 use super::world::World;
 use crate::database::dialect::WRITE_LOGS;
@@ -66,6 +67,9 @@ pub(super) fn ordered(world: &mut World, act: &Act) {
     match act {
         Act::Hangup(Session::Lock) => world.server.last_resorts.0 = true,
         Act::Kill(Session::Lock) => world.server.last_resorts.1 = true,
+        Act::Sql(sql) if !statements::may_be_ended(&world.server, &sql.text) => {
+            world.breach(Rule::Foreign, sql.text.clone());
+        }
         _ => {}
     }
     let tried = world.server.last_resorts == (true, true);
@@ -100,12 +104,15 @@ fn need(act: &Act) -> Need {
         | Act::Hangup(_)
         | Act::Arm(_)
         | Act::Disarm
+        | Act::Order(_)
         | Act::Freeze(_)
         | Act::Thaw(_) => true,
         Act::Sql(sql) => {
             matches!(sql.text.as_str(), WRITE_LOGS | "UNLOCK TABLES" | "BACKUP STAGE END")
         }
-        Act::Run(cmd) => report::program(cmd) == "lvcreate",
+        Act::Run(cmd) => {
+            report::program(cmd) == "lvcreate" && cmd.args.iter().any(|arg| arg == "--snapshot")
+        }
         _ => false,
     };
     if window { Need::Window } else { Need::Free }
@@ -143,7 +150,8 @@ pub(super) fn copied(world: &mut World, source: &Path) -> Option<Content> {
         return None;
     };
     let overflowed = lv.is_some_and(|lv| lv.overflowed);
-    if !content.locked {
+    // Where nobody writes but the appliers, the coordinates tell whether somebody did.
+    if !content.locked && !world.server.quiet {
         world.breach(Rule::Lock, "the origin was suspended while clients could write");
     }
     if !content.logs_written {

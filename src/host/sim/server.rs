@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::replication;
+use super::statements::{self, Running};
 use crate::database::Flavour;
 use crate::database::dialect::WRITE_LOGS;
+use crate::database::settings::OPEN_TEMPORARY_TABLES;
 use crate::host::{Fault, Rows, Session, Sql};
 
 /// How far the binary log grows with every call while writes go on.
@@ -32,6 +34,16 @@ pub struct Server {
     pub position: u64,
     /// How much was written in all.
     pub writes: u64,
+    /// Whether nobody writes but the appliers.
+    pub quiet: bool,
+    /// How many temporary tables the appliers hold open.
+    pub temporary_tables: u64,
+    /// What somebody has run for long.
+    pub statements: Vec<Running>,
+    /// The sessions whose statements were ended by order.
+    pub killed: Vec<u64>,
+    /// The world's clock at the last call.
+    pub(super) clock: u64,
     /// Whether InnoDB's log was written out after the last write.
     pub logs_written: bool,
     /// Whether the lock came from a statement that failed: then `UNLOCK TABLES` does not release
@@ -84,6 +96,11 @@ impl Server {
             lock: None,
             position: 400,
             writes: 0,
+            quiet: false,
+            temporary_tables: 0,
+            statements: Vec::new(),
+            killed: Vec::new(),
+            clock: 0,
             logs_written: false,
             stuck: false,
             last_resorts: (false, false),
@@ -94,18 +111,25 @@ impl Server {
     }
 
     /// Clients write, and appliers apply, if they can.
-    pub(super) fn goes_on(&mut self, writable: bool) {
+    pub(super) fn goes_on(&mut self, writable: bool, clock: u64) {
+        self.clock = clock;
+        self.statements.retain(|one| one.until > clock);
         for channel in &mut self.channels {
             channel.received += RECEIVER_STEP;
             if writable && channel.applies {
                 channel.executed += APPLIER_STEP;
             }
         }
-        if writable {
-            self.logs_written = false;
-            self.writes += 1;
-            self.position += OWN_STEP;
+        if writable && !(self.quiet && self.stands_still()) {
+            self.write();
         }
+    }
+
+    /// Somebody writes.
+    pub(super) fn write(&mut self) {
+        self.logs_written = false;
+        self.writes += 1;
+        self.position += OWN_STEP;
     }
 
     /// The connection number of a session.
@@ -217,13 +241,14 @@ impl Server {
     /// A lock statement that fails and holds all the same.
     pub(super) fn lock_half(&mut self, sql: &Sql) {
         if let (Ok(number), true) = (self.ready(sql.session), is_lock(&sql.text)) {
-            self.stuck = self.lock(number).is_ok();
+            self.stuck = self.lock(number, &sql.text).is_ok();
         }
     }
 
     fn obey(&mut self, number: u64, text: &str) -> Result<(), Fault> {
         match text {
-            _ if is_lock(text) => self.lock(number),
+            _ if is_lock(text) => self.lock(number, text),
+            _ if text.starts_with("KILL QUERY ") => statements::kill(self, text),
             "UNLOCK TABLES" | "BACKUP STAGE END" => {
                 self.unlock(number);
                 Ok(())
@@ -238,7 +263,14 @@ impl Server {
         }
     }
 
-    fn lock(&mut self, number: u64) -> Result<(), Fault> {
+    fn lock(&mut self, number: u64, text: &str) -> Result<(), Fault> {
+        if self.statements.iter().any(|one| one.delays(text, self.flavour)) {
+            // MySQL keeps what it has got so far until the session ends (seen on 9.7).
+            if self.flavour == Flavour::MySql && self.lock.is_none() {
+                (self.lock, self.stuck) = (Some(number), true);
+            }
+            return Err(statements::timed_out());
+        }
         match self.lock {
             Some(other) if other != number => Err(Fault::refused("lock wait timeout exceeded")),
             _ => {
@@ -264,6 +296,11 @@ impl Server {
             _ if text.contains("information_schema.PROCESSLIST WHERE ID = ") => {
                 row(&[("COUNT(*)", u8::from(self.lock_session.is_some()).to_string())])
             }
+            OPEN_TEMPORARY_TABLES => row(&[
+                ("Variable_name", "Slave_open_temp_tables".into()),
+                ("Value", self.temporary_tables.to_string()),
+            ]),
+            _ if statements::is_question(text) => statements::long(self, text),
             _ if text.starts_with("SELECT @@GLOBAL.gtid_") => self.gtid_sets(),
             _ if replication::is_status(text) => replication::status(&self.channels, self.flavour),
             _ => return Ok(None),
@@ -292,6 +329,8 @@ impl Server {
         let busy = |line: Option<Line>| line.map(|line| line.busy);
         (busy(self.lock_session), busy(self.control_session)).hash(hash);
         self.channels.iter().for_each(|channel| channel.applies.hash(hash));
+        let running: Vec<u64> = self.statements.iter().map(|one| one.id).collect();
+        (running, &self.killed, self.temporary_tables).hash(hash);
     }
 }
 

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use super::files::Files;
 use super::report;
+use super::shell;
 use super::world::World;
-use crate::host::{Answer, Entry, Fault, Kind, Look, Rows, Session, Space};
+use crate::host::{Answer, Entry, Fault, Fill, Kind, Look, Rows, Session, Space};
 use crate::units::Bytes;
 
 /// Looks. The world is borrowed mutably for one reason: greeting the server opens a session.
@@ -27,8 +28,17 @@ pub(super) fn look(world: &mut World, what: &Look) -> Result<Answer, Fault> {
         Look::Usage(path) => Answer::Bytes(usage(&world.files, path)),
         Look::Run(cmd) => Answer::Text(Some(report::output(world, cmd))),
         Look::Greet(_) => Answer::Connection(world.server.greet(Session::Control)),
+        Look::Point(point) => Answer::Standing(shell::standing(world, point)?),
+        Look::Pool(pool) => Answer::Fill(fill(world, pool)?),
+        Look::Watch(watch) => Answer::Sight(shell::watch(world, watch)?),
         Look::Query { session, text, .. } => Answer::Rows(query(world, *session, text)?),
     })
+}
+
+/// How full a pool is.
+pub(super) fn fill(world: &World, pool: &str) -> Result<Fill, Fault> {
+    let data_percent = world.volumes.pool(pool)?.percent;
+    Ok(Fill { data_percent, metadata_percent: 10 })
 }
 
 fn query(world: &World, session: Session, text: &str) -> Result<Rows, Fault> {

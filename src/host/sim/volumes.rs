@@ -6,13 +6,20 @@ use serde::{Deserialize, Serialize};
 
 use super::files::Owner;
 use super::server::{Channel, Server};
+use crate::host::Fault;
 use crate::snapshot::lvm::Name;
+use crate::snapshot::thin;
+
+/// How full a pool is that has filled up.
+const NEARLY_FULL: u64 = 95;
 
 /// All volumes.
 #[derive(Clone, Debug, Default)]
 pub struct Volumes {
     /// In the order lvm reports them.
     pub all: Vec<Lv>,
+    /// Thin pools.
+    pub pools: Vec<Pool>,
     minors: u32,
 }
 
@@ -31,12 +38,27 @@ pub struct Lv {
     pub tags: Vec<String>,
     /// The volume it is a snapshot of, and what it has caught.
     pub snapshot: Option<(String, Content)>,
+    /// The thin pool it lives in, and the transaction id that had until it was made.
+    pub thin: Option<(Name, u64)>,
     /// Whether its COW store has overflowed.
     pub overflowed: bool,
     /// Its minor number.
     pub minor: u32,
     /// Whose it is.
     pub owner: Owner,
+}
+
+/// A thin pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// Its name.
+    pub name: Name,
+    /// Goes up with every thin volume that is made or removed, whoever does it.
+    pub transaction: u64,
+    /// How full it is.
+    pub percent: u64,
+    /// Whether somebody else has made a volume in it meanwhile.
+    pub used_by_others: bool,
 }
 
 /// What the server's files held at the moment of the origin's suspend.
@@ -80,10 +102,49 @@ impl Volumes {
             size: 8 << 30,
             tags: Vec::new(),
             snapshot: None,
+            thin: None,
             overflowed: false,
             minor: 0,
             owner: Owner::Foreign,
         });
+    }
+
+    /// Makes a volume of others a thin one, in a pool that it shares with nobody yet.
+    pub fn make_thin(&mut self, lv: usize, pool: &str) {
+        let name = Name::new(&self.all[lv].vg, pool);
+        self.all[lv].thin = Some((name.clone(), 0));
+        self.pools.push(Pool { name, transaction: 1, percent: 40, used_by_others: false });
+    }
+
+    /// A thin volume was made in a pool, or removed from it; the transaction id before.
+    pub(super) fn raise(&mut self, name: &Name) -> u64 {
+        let pool = self.pools.iter_mut().find(|pool| pool.name == *name);
+        let pool = pool.unwrap_or_else(|| panic!("there is no pool '{name}'"));
+        pool.transaction += 1;
+        pool.transaction - 1
+    }
+
+    /// The pool behind a device.
+    pub(super) fn pool(&self, device: &str) -> Result<&Pool, Fault> {
+        let found = self.pools.iter().find(|pool| thin::pool_device(&pool.name) == device);
+        found.ok_or_else(|| Fault::refused(format!("there is no device '{device}'")))
+    }
+
+    /// Somebody else makes a volume in every pool, once.
+    pub(super) fn others_in_pool(&mut self) {
+        for pool in self.pools.iter_mut().filter(|pool| !pool.used_by_others) {
+            (pool.transaction, pool.used_by_others) = (pool.transaction + 1, true);
+        }
+    }
+
+    /// Every pool fills up, but for a little.
+    pub(super) fn fill_pools(&mut self) {
+        self.pools.iter_mut().for_each(|pool| pool.percent = NEARLY_FULL);
+    }
+
+    /// Whether a pool is not full yet.
+    pub(super) fn can_fill(&self) -> bool {
+        self.pools.iter().any(|pool| pool.percent < NEARLY_FULL)
     }
 
     /// Adds a volume and gives it a device number.
@@ -104,14 +165,14 @@ impl Volumes {
 
     /// The COW stores of our snapshots overflow.
     pub(super) fn overflow(&mut self) {
-        for lv in self.all.iter_mut().filter(|lv| lv.is_our_snapshot()) {
+        for lv in self.all.iter_mut().filter(|lv| lv.can_overflow()) {
             lv.overflowed = true;
         }
     }
 
     /// Whether there is a snapshot of ours that is valid.
     pub(super) fn can_overflow(&self) -> bool {
-        self.all.iter().any(|lv| lv.is_our_snapshot() && !lv.overflowed)
+        self.all.iter().any(|lv| lv.can_overflow() && !lv.overflowed)
     }
 
     /// What a run left, in words.
@@ -128,6 +189,9 @@ impl Volumes {
 
     /// See `World::fingerprint`.
     pub(super) fn fingerprint(&self, hash: &mut impl Hasher) {
+        self.pools.iter().for_each(|pool| {
+            (pool.transaction, pool.percent, pool.used_by_others).hash(hash);
+        });
         for lv in &self.all {
             (&lv.vg, &lv.lv, lv.overflowed, &lv.tags).hash(hash);
             let caught = lv
@@ -150,7 +214,7 @@ impl Lv {
         format!("253:{}", self.minor)
     }
 
-    fn is_our_snapshot(&self) -> bool {
-        self.owner == Owner::Ours && self.snapshot.is_some()
+    fn can_overflow(&self) -> bool {
+        self.owner == Owner::Ours && self.snapshot.is_some() && self.thin.is_none()
     }
 }

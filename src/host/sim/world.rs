@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use super::files::{Files, Node, Owner};
 use super::rules::{Breach, Rule};
 use super::server::Server;
+use super::shell::{self, Shell, Twist};
+use super::statements;
 use super::volumes::Volumes;
 use crate::host::{Machine, Mount, Rows, Session};
 use crate::units::Millis;
@@ -31,6 +33,8 @@ pub struct World {
     pub frozen: BTreeSet<PathBuf>,
     /// The dead-man, while it waits.
     pub dead_man: Option<DeadMan>,
+    /// The shell of lvm, while there is one.
+    pub shell: Option<Shell>,
     /// Whether the process has a mount namespace of its own.
     pub isolated: bool,
     /// A signal that has come.
@@ -76,13 +80,34 @@ pub enum Event {
     Overflow,
     /// The server ends the lock session.
     SessionLost,
+    /// Somebody else makes a volume in our thin pool.
+    OthersInPool,
+    /// The thin pools fill up.
+    PoolFills,
+    /// What lvm was ordered to do goes another way.
+    Lvm(Twist),
+    /// A statement of somebody has run for long, and the lock would wait for it.
+    Statement,
+    /// Somebody writes to a server that nobody writes to.
+    Write,
     /// A session's statement gets no answer within this time.
     NoAnswer(Option<Session>, Millis),
 }
 
 impl Event {
     /// What may happen at any call.
-    pub const UNASKED: [Self; 3] = [Self::Signal, Self::Overflow, Self::SessionLost];
+    pub const UNASKED: [Self; 10] = [
+        Self::Signal,
+        Self::Overflow,
+        Self::SessionLost,
+        Self::OthersInPool,
+        Self::PoolFills,
+        Self::Lvm(Twist::Leap),
+        Self::Lvm(Twist::Fail),
+        Self::Lvm(Twist::Hang),
+        Self::Statement,
+        Self::Write,
+    ];
 }
 
 impl World {
@@ -96,6 +121,7 @@ impl World {
             mounts: Vec::new(),
             frozen: BTreeSet::new(),
             dead_man: None,
+            shell: None,
             isolated: false,
             signal: None,
             programs: Vec::new(),
@@ -108,18 +134,20 @@ impl World {
 
     /// Whether the server's clients can write.
     pub fn is_writable(&self) -> bool {
-        self.server.lock.is_none() && !self.frozen.contains(&self.server.mount)
+        let stands = self.frozen.contains(&self.server.mount) || shell::suspends(self);
+        self.server.lock.is_none() && !stands
     }
 
     /// One call's time passes.
     pub(super) fn tick(&mut self) {
         self.clock += CALL_NS;
+        shell::go_on(self);
         let overrun = self.dead_man.as_ref().is_some_and(|one| one.has_overrun(self.clock));
         if overrun {
             self.dead_man_acts();
         }
         let writable = self.is_writable();
-        self.server.goes_on(writable);
+        self.server.goes_on(writable, self.clock);
     }
 
     /// Something happens.
@@ -128,8 +156,14 @@ impl World {
             Event::Signal => self.signal = Some(15),
             Event::Overflow => self.volumes.overflow(),
             Event::SessionLost => self.server.close(Session::Lock),
+            Event::OthersInPool => self.volumes.others_in_pool(),
+            Event::PoolFills => self.volumes.fill_pools(),
+            Event::Lvm(twist) => shell::twist(self, twist),
+            Event::Statement => statements::appear(&mut self.server),
+            Event::Write => self.server.write(),
             Event::NoAnswer(session, ms) => {
                 self.clock += ms.0 * 1_000_000;
+                shell::go_on(self);
                 if let Some(session) = session {
                     self.server.keep_busy(session);
                 }
@@ -143,6 +177,11 @@ impl World {
             Event::Signal => self.signal.is_none(),
             Event::Overflow => self.volumes.can_overflow(),
             Event::SessionLost => self.server.number(Session::Lock).is_some(),
+            Event::OthersInPool => self.volumes.pools.iter().any(|pool| !pool.used_by_others),
+            Event::PoolFills => self.volumes.can_fill(),
+            Event::Lvm(twist) => shell::can(self, twist),
+            Event::Statement => statements::can_appear(&self.server),
+            Event::Write => self.server.quiet && self.is_writable(),
             Event::NoAnswer(..) => true,
         }
     }
@@ -155,6 +194,7 @@ impl World {
         }
         self.server.close(Session::Lock);
         self.server.close(Session::Control);
+        shell::orphan(self);
         self.mounts.retain(|one| !one.private);
         self.isolated = false;
         self.signal = None;
@@ -164,6 +204,7 @@ impl World {
     /// Nothing survives but volumes and what was synced.
     pub(super) fn power_loss(&mut self) {
         self.dead_man = None;
+        self.shell = None;
         self.frozen.clear();
         self.files.lose_unsynced();
         self.end_process();
@@ -199,6 +240,7 @@ impl World {
         rests.extend(self.server.lock.map(|by| format!("lock of session {by}")));
         rests.extend(self.server.stopped().map(|name| format!("stopped applier '{name}'")));
         rests.extend(self.dead_man.iter().map(|_| "dead-man".to_owned()));
+        rests.extend(self.shell.iter().map(|_| "shell of lvm".to_owned()));
         rests
     }
 
@@ -208,6 +250,7 @@ impl World {
         self.server.fingerprint(&mut hash);
         self.volumes.fingerprint(&mut hash);
         self.files.fingerprint(&mut hash);
+        shell::fingerprint(self, &mut hash);
         for one in &self.mounts {
             (&one.mount.point, &one.mount.source, one.private).hash(&mut hash);
         }

@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use super::world::World;
+use super::world::{THIN, World};
 use crate::database::attach::{self, Heading};
 use crate::database::coordinates::{self, Coordinates};
 use crate::plan::{Plan, Verdict};
@@ -51,6 +51,13 @@ fn plans_are_as_blessed() {
         let plan = World::new(facts).plan().expect("everything is sound");
         check(&format!("plan-{name}"), &told(&plan));
     }
+}
+
+#[test]
+fn the_plan_for_a_thin_volume_is_as_blessed() {
+    let (name, facts) = SERVERS[0];
+    let world = World { lvs: THIN.into(), ..World::new(facts) };
+    check(&format!("plan-{name}-thin"), &told(&world.plan().expect("everything is sound")));
 }
 
 /// The statements that attach a new replica, as the run would write them.

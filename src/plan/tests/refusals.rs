@@ -1,7 +1,7 @@
 //! Every refusal: what it says, and the hint that helps. Nothing is touched before any of them,
 //! since the host of these tests cannot act.
 
-use super::world::{REDO, ROOT, SOURCE, World, mount, said};
+use super::world::{self, REDO, ROOT, SOURCE, World, mount, said};
 use crate::host::Fault;
 use crate::host::{Entry, Kind, Link};
 use crate::units::Bytes;
@@ -154,62 +154,68 @@ fn the_volume() {
          which is not an LVM volume",
         "Move the data directory to a logical volume; see 'lsblk' and 'lvs'.",
     );
+}
+
+#[test]
+fn several_volumes_that_cannot_stand_still_together() {
     let redo = |world: &mut World| {
         world.mounts.push(mount("/redo", "xfs", "/dev/mapper/data-redo", REDO));
         world.put("/redo", REDO);
+        world.answer("innodb_log_group_home_dir", "/redo");
     };
     check(
         MARIADB,
         |world| {
             redo(world);
-            world.answer("innodb_log_group_home_dir", "/redo");
+            world.machine.freezes_nest = Some(false);
         },
-        "cannot take one snapshot of two volumes: datadir ('/var/lib/mysql') is on 'data/mysql', \
-         innodb_log_group_home_dir ('/redo') is on 'data/redo'",
-        "Move all of the server's data to one logical volume.",
+        "cannot freeze '/var/lib/mysql' explicitly on kernel 6.12.48: freezes do not nest there, \
+         and suspending the volume fails with 'Device or resource busy' (EBUSY)",
+        "The server's data is on several volumes, of which one picture needs such a freeze: move it \
+         to one volume, or run a kernel of 6.8 or later.",
+    );
+    check(
+        MARIADB,
+        |world| {
+            world.put("/srv/db1", ROOT);
+            let (at, to) = ("/var/lib/mysql/db1".into(), "/srv/db1".into());
+            world.links.push(Link { at, to });
+        },
+        "cannot take a snapshot of '/srv/db1': it is on '/dev/sda1' (ext4 mounted at '/'), which is \
+         not an LVM volume",
+        "Move the data directory to a logical volume; see 'lsblk' and 'lvs'.",
     );
     check(
         MARIADB,
         |world| {
             redo(world);
-            let (at, to) = ("/var/lib/mysql/db1".into(), "/redo".into());
-            world.links.push(Link { at, to });
+            world.vgs = world.vgs.replace("5368709120", "2147483648");
         },
-        "cannot take one snapshot of two volumes: datadir ('/var/lib/mysql') is on 'data/mysql', \
-         link '/var/lib/mysql/db1' ('/redo') is on 'data/redo'",
-        "Move all of the server's data to one logical volume.",
-    );
-    check(
-        MARIADB,
-        |world| {
-            let point = "/var/lib/mysql/db2";
-            world.mounts.push(mount(point, "xfs", "/dev/mapper/data-redo", REDO));
-            world.put(point, REDO);
-        },
-        "cannot take one snapshot of two volumes: datadir ('/var/lib/mysql') is on 'data/mysql', \
-         a mount in the data directory ('/var/lib/mysql/db2') is on 'data/redo'",
-        "Move all of the server's data to one logical volume.",
+        "too little space in the volume group 'data': the snapshot needs 208 MiB (218103808 bytes), \
+         0 B (0 bytes) are free",
+        "Add a disk with 'vgextend data DEVICE', or make 'size' under [snapshot] smaller.",
     );
 }
 
 #[test]
-fn volumes_that_a_thick_snapshot_does_not_fit() {
+fn volumes_that_no_snapshot_fits() {
     check(
         MARIADB,
         |world| world.lvs = world.lvs.replacen("\"pool_lv\":\"\"", "\"pool_lv\":\"pool\"", 1),
-        "cannot take a thick snapshot of 'data/mysql': it is a thin volume of the pool 'pool'",
-        "Thin snapshots are not supported yet; use a thick volume for now.",
+        "cannot take a snapshot of 'data/mysql': it lives in 'pool', which is no thin pool \
+         (-wi-ao----)",
+        "Run the server on an ordinary volume, or on a thin one.",
     );
     check(
         MARIADB,
         |world| world.lvs = world.lvs.replacen("\"origin\":\"\"", "\"origin\":\"real\"", 1),
-        "cannot take a thick snapshot of 'data/mysql': it is itself a snapshot of 'real'",
+        "cannot take a snapshot of 'data/mysql': it is itself a snapshot of 'real'",
         "Run the server on an ordinary volume, not on a snapshot.",
     );
     check(
         MARIADB,
         |world| world.mounts[2].kind = "btrfs".into(),
-        "cannot take a thick snapshot of 'data/mysql': its filesystem is 'btrfs'",
+        "cannot take a snapshot of 'data/mysql': its filesystem is 'btrfs'",
         "Supported are xfs, ext4 and ext3.",
     );
     check(
@@ -218,6 +224,51 @@ fn volumes_that_a_thick_snapshot_does_not_fit() {
         "too little space in the volume group 'data': the snapshot needs 2 GiB (2147483648 \
          bytes), 1 GiB (1073741824 bytes) are free",
         "Add a disk with 'vgextend data DEVICE', or make 'size' under [snapshot] smaller.",
+    );
+}
+
+#[test]
+fn thin_pools_that_a_snapshot_could_fill() {
+    let thin = |change: &'static dyn Fn(String) -> String| {
+        move |world: &mut World| world.lvs = change(world::THIN.into())
+    };
+    let unfit = |why: &str, attr: &str| {
+        format!(
+            "cannot take a snapshot of 'data/mysql' in its thin pool 'data/pool': {why} ({attr})"
+        )
+    };
+    let hint = "Look at 'lvs --all' and the end of 'dmesg'; lvmthin(7) tells how a pool is \
+                repaired and extended.";
+    for (attr, why) in [
+        ("twi-aotzD-", "it is out of data space"),
+        ("twi-aotzM-", "its metadata is read-only"),
+        ("twi-aotzF-", "it has failed"),
+        ("twi-cotz--", "it needs to be checked"),
+        ("twi-XotzX-", "lvm does not know its state"),
+    ] {
+        let change = |world: &mut World| world.lvs = world::THIN.replace("twi-aotz--", attr);
+        check(MARIADB, change, &unfit(why, attr), hint);
+    }
+    check(
+        MARIADB,
+        thin(&|lvs| lvs.replace("\"42.80\"", "\"80.01\"")),
+        "cannot take a snapshot of 'data/mysql' in its thin pool 'data/pool': 80.01 % of its data \
+         are in use, at most 80 may",
+        "Run 'lvextend --size +SIZE data/pool', or raise 'pool_percent_max' under [snapshot].",
+    );
+    check(
+        MARIADB,
+        thin(&|lvs| lvs.replace("\"12.21\"", "\"99.00\"")),
+        "cannot take a snapshot of 'data/mysql' in its thin pool 'data/pool': 99 % of its metadata \
+         are in use, at most 80 may",
+        "Run 'lvextend --poolmetadatasize +SIZE data/pool', or raise 'pool_percent_max' under \
+         [snapshot].",
+    );
+    check(
+        MARIADB,
+        thin(&|lvs| lvs.replace("\"lv_name\":\"pool\"", "\"lv_name\":\"other\"")),
+        "expected the pool 'data/pool' in the report of lvs",
+        "Run 'lvs' and 'vgs' by hand: what do they say?",
     );
 }
 

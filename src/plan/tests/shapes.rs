@@ -1,11 +1,12 @@
 //! Layouts that a plan must see through: bind mounts, data beside the data directory, links, mounts
 //! over mounts, and what is worth a warning.
 
-use super::world::{REDO, ROOT, SOURCE, World, mount};
+use super::world::{REDO, ROOT, SOURCE, THIN, World, mount};
 use crate::claim::Claim;
-use crate::database::dialect::LONG_STATEMENTS;
-use crate::host::Link;
-use crate::plan::{Plan, Verdict};
+use crate::database::statements;
+use crate::host::{Brim, Link};
+use crate::plan::{Plan, Take, Verdict, When};
+use crate::snapshot::Kind;
 
 const MARIADB: &str = include_str!("../../../tests/facts/mariadb-10.11.txt");
 
@@ -17,9 +18,11 @@ fn plan(change: impl FnOnce(&mut World)) -> Plan {
 
 /// The copy's sources and excludes.
 fn copied(plan: &Plan) -> Vec<&str> {
-    let point = format!("{}/./", plan.mount.point.display());
+    let source = &plan.sources[0];
+    let point = format!("{}/./", source.view.point.display());
     let part = |arg: &'_ String| arg.starts_with(&point) || arg.starts_with("--exclude");
-    plan.copy
+    source
+        .copy
         .args
         .iter()
         .filter(|arg| part(arg))
@@ -36,7 +39,7 @@ fn warnings(plan: &Plan) -> Vec<String> {
 fn the_data_directory_is_the_root_of_its_filesystem() {
     let plan = plan(|_| {});
     assert_eq!(copied(&plan), ["--exclude=/lost+found", "--exclude=/ibtmp1", "."]);
-    assert_eq!(plan.source.datadir.to_str(), Some(""));
+    assert_eq!(plan.datadir.to_str(), Some(""));
     assert!(warnings(&plan).is_empty());
 }
 
@@ -57,7 +60,7 @@ fn the_data_directory_is_deeper_and_other_data_beside_it() {
     });
     let expected = ["--exclude=/lost+found", "--exclude=/mysql/ibtmp1", "mysql", "undo", "linked"];
     assert_eq!(copied(&plan), expected);
-    assert_eq!(plan.source.datadir.to_str(), Some("mysql"));
+    assert_eq!(plan.datadir.to_str(), Some("mysql"));
 }
 
 #[test]
@@ -65,7 +68,7 @@ fn a_bind_mount_is_found_in_its_filesystem() {
     let plan = plan(|world| world.mounts[2].root = "/servers/one".into());
     let expected = ["--exclude=/lost+found", "--exclude=/servers/one/ibtmp1", "servers/one"];
     assert_eq!(copied(&plan), expected);
-    assert_eq!(plan.source.datadir.to_str(), Some("servers/one"));
+    assert_eq!(plan.datadir.to_str(), Some("servers/one"));
 }
 
 #[test]
@@ -74,13 +77,19 @@ fn of_two_mounts_at_one_point_the_later_counts() {
         let below = mount("/var/lib/mysql", "ext4", "/dev/mapper/data-redo", REDO);
         world.mounts.insert(2, below);
     });
-    assert_eq!((plan.source.lv.as_str(), plan.mount.data.as_str()), ("mysql", "nouuid"));
+    assert_eq!(
+        (plan.sources[0].lv.as_str(), plan.sources[0].view.data.as_str()),
+        ("mysql", "nouuid")
+    );
 }
 
 #[test]
 fn ext4_is_mounted_without_nouuid() {
     let plan = plan(|world| world.mounts[2].kind = "ext4".into());
-    assert_eq!((plan.mount.kind.as_str(), plan.mount.data.as_str()), ("ext4", ""));
+    assert_eq!(
+        (plan.sources[0].view.kind.as_str(), plan.sources[0].view.data.as_str()),
+        ("ext4", "")
+    );
 }
 
 #[test]
@@ -96,16 +105,17 @@ fn what_is_not_in_the_backup_is_told() {
             "\"lv_size\":\"1073741824\", \"origin\":\"mysql\"",
         );
         world.answer("Slave_SQL_Running", "No");
-        let rows = world.sql.get_mut(LONG_STATEMENTS).expect("it is asked");
-        rows.columns = ["ID", "USER", "TIME"].map(String::from).to_vec();
-        rows.rows.push(["8", "app", "61"].map(|word| Some(word.to_owned())).to_vec());
+        let rows = world.sql.get_mut(&statements::question(5)).expect("it is asked");
+        rows.columns = ["ID", "USER", "TIME", "VERB"].map(String::from).to_vec();
+        rows.rows.push(["8", "app", "61", "CREATE"].map(|word| Some(word.to_owned())).to_vec());
+        world.config.push_str("[lock]\nlong_statements = \"wait\"\n");
     });
     let expected = [
         "links: '/var/lib/mysql/old' leads to '/gone', which is not there",
-        "binary log: '/logs' is on '/dev/sda1': not in the backup",
         "snapshots: 'data/mysql' already has the snapshot 'data/snap': it slows every write, and \
          ours will slow it further",
-        "statements: session 8 of 'app' has run one for 61 s: the lock may wait",
+        "binary log: '/logs' is on '/dev/sda1': not in the backup",
+        "statements: CREATE of 'app' in session 8 for 61 s: it will be waited for",
         "replication: the channel from db1.example:3306: its applier is stopped and stays stopped",
     ];
     assert_eq!(warnings(&plan), expected);
@@ -139,4 +149,47 @@ fn a_tablespace_elsewhere_on_the_volume_is_copied_too() {
     });
     let expected = ["--exclude=/lost+found", "--exclude=/mysql/ibtmp1", "mysql", "spaces"];
     assert_eq!(copied(&plan), expected);
+}
+
+#[test]
+fn logs_on_a_volume_of_their_own_are_frozen_taken_and_copied_too() {
+    let plan = plan(|world| {
+        world.mounts.push(mount("/redo", "xfs", "/dev/mapper/data-redo", REDO));
+        world.put("/redo", REDO);
+        world.answer("innodb_log_group_home_dir", "/redo");
+    });
+    let trees: Vec<_> =
+        plan.sources.iter().map(|one| (one.lv.as_str(), one.tree.as_str())).collect();
+    assert_eq!(trees, [("mysql", "tree"), ("redo", "tree.2")]);
+    let frozen = ["/var/lib/mysql", "/redo"].map(std::path::PathBuf::from);
+    assert_eq!((plan.window.freeze.as_slice(), plan.window.when), (&frozen[..], When::First));
+    assert_eq!(plan.window.guard.thaw, frozen);
+    let thawed = plan.claims.iter().filter(|claim| matches!(claim, Claim::Frozen { .. }));
+    assert_eq!(thawed.count(), 2);
+}
+
+#[test]
+fn of_two_thin_volumes_each_snapshot_is_a_whole_command_and_their_pool_has_one_brim() {
+    let plan = plan(|world| {
+        world.lvs =
+            THIN.replace("\"hs-1\"", "\"redo\"").replace("_minor\":\"6\"", "_minor\":\"1\"");
+        world.mounts.push(mount("/redo", "xfs", "/dev/mapper/data-redo", REDO));
+        world.put("/redo", REDO);
+        world.answer("innodb_log_group_home_dir", "/redo");
+    });
+    let takes: Vec<_> = plan.sources.iter().map(|source| &source.take).collect();
+    let [Take::Whole(first), Take::Whole(second)] = takes[..] else { panic!("{takes:?}") };
+    for cmd in [first, second] {
+        assert!(!cmd.args.contains(&"--size".to_owned()), "a size would make it a thick one");
+    }
+    assert!(plan.sources.iter().all(|source| source.kind == Kind::Thin));
+    assert_eq!(plan.brims, [Brim { pool: "data-pool-tpool".into(), percent_max: 90 }]);
+}
+
+#[test]
+fn a_volume_with_a_snapshot_is_taken_by_a_whole_command_under_the_lock() {
+    let plan = plan(|world| world.lvs = world.lvs.replacen("-wi-ao", "owi-ao", 1));
+    assert!(matches!(plan.sources[0].take, Take::Whole(_)) && plan.shell.is_none());
+    assert_eq!(plan.window.when, When::First);
+    assert!(!plan.claims.iter().any(|claim| matches!(claim, Claim::Shell { .. })));
 }

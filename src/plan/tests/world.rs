@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{self, Config};
 use crate::host::{
-    Act, Answer, Cause, Cmd, Entry, Exit, Fault, Host, Kind, Link, Login, Look, Machine, Mount,
-    Reach, Rows, Secret, Space,
+    Act, Answer, Brim, Cause, Cmd, Entry, Exit, Fault, Host, Kind, Link, Login, Look, Machine,
+    Mount, Reach, Rows, Secret, Space,
 };
 use crate::plan::{Plan, Refusal, make};
 use crate::units::{Bytes, Millis};
@@ -17,6 +17,9 @@ pub(super) const SOURCE: &str = "254:0";
 pub(super) const REDO: &str = "254:1";
 pub(super) const ROOT: &str = "8:1";
 pub(super) const BACKUP: &str = "8:17";
+
+/// A server on a thin volume that is mapped from end to end, with a snapshot of another run.
+pub(super) const THIN: &str = include_str!("../../../tests/facts/lvm/lvs-thin.json");
 
 const CONFIG: &str = "[server]\nuser = \"backup\"\n[destination]\ndirectory = \"/backup\"\n";
 
@@ -32,6 +35,7 @@ pub(super) struct World {
     pub(super) free: Bytes,
     pub(super) lvs: String,
     pub(super) vgs: String,
+    pub(super) pvs: String,
     pub(super) sql: BTreeMap<String, Rows>,
     pub(super) asked: RefCell<Vec<String>>,
 }
@@ -84,6 +88,7 @@ impl World {
             free: Bytes(100 << 30),
             lvs: include_str!("../../../tests/facts/lvm/lvs.json").into(),
             vgs: include_str!("../../../tests/facts/lvm/vgs.json").into(),
+            pvs: include_str!("../../../tests/facts/lvm/pvs.json").into(),
             sql: dialogue(facts),
             asked: RefCell::default(),
         }
@@ -175,6 +180,8 @@ fn output(world: &World, cmd: &Cmd) -> String {
     match name {
         "lvs" => world.lvs.clone(),
         "vgs" => world.vgs.clone(),
+        "pvs" => world.pvs.clone(),
+        "lvm" if cmd.args[0] == "lvmconfig" => "thin_pool_autoextend_threshold=100\n".into(),
         "lvm" => "  LVM version:     2.03.16(2) (2022-05-18)\n".into(),
         "rsync" => "rsync  version 3.2.7  protocol version 31\n".into(),
         other => panic!("the plan ran '{other}'"),
@@ -212,7 +219,7 @@ impl Host for World {
         panic!("the plan acted: '{what}'")
     }
 
-    fn stream(&mut self, cmd: &Cmd, _: &mut dyn FnMut(&str)) -> Result<Exit, Fault> {
+    fn stream(&mut self, cmd: &Cmd, _: &[Brim], _: &mut dyn FnMut(&str)) -> Result<Exit, Fault> {
         panic!("the plan ran '{cmd}'")
     }
 }

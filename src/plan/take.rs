@@ -1,0 +1,145 @@
+//! How each snapshot is taken: by an order to a warmed shell of lvm, whose point is seen in
+//! device-mapper, or, where that cannot be, by a command that is run to its end under the lock.
+
+use std::path::PathBuf;
+
+use super::make::pass;
+use super::source::{self, OnVolume, unreadable};
+use super::space::Room;
+use super::tools::Programs;
+use super::{Note, Refusal, Take, Tools, When};
+use crate::config;
+use crate::database::dialect::LockKind;
+use crate::host::{Ask, Host, Point, Shell, Sign};
+use crate::snapshot::lvm::{self, Name};
+use crate::snapshot::{command, thick, thin};
+use crate::units::Millis;
+
+/// Since when lvm knows `--devices` (lvm2, `WHATS_NEW` of 2.03.12).
+const DEVICES_SINCE: [u32; 3] = [2, 3, 12];
+
+/// How long starting the shell, and each command that warms it, may take.
+const SHELL_MS_MAX: Millis = Millis(60_000);
+
+/// How the snapshots can be taken.
+#[derive(Clone, Debug)]
+pub(super) enum Way {
+    /// Each by a command that is run to its end.
+    Whole,
+    /// By orders to a shell that looks at these devices alone.
+    Ordered(Vec<String>),
+}
+
+/// Chooses the way, and says why.
+pub(super) fn way(
+    host: &dyn Host,
+    programs: &Programs,
+    tools: &Tools,
+    source: &source::Found,
+    notes: &mut Vec<Note>,
+) -> Result<Way, Refusal> {
+    if source.volumes.len() > 1 {
+        let why = "each of several volumes waits for the one before it";
+        pass(notes, "snapshot", format!("taken by 'lvcreate' under the lock: {why}"));
+        return Ok(Way::Whole);
+    }
+    if let Some(why) = source.volumes.iter().find_map(|one| unordered(one, tools)) {
+        pass(notes, "snapshot", format!("taken by 'lvcreate' under the lock: {why}"));
+        return Ok(Way::Whole);
+    }
+    let report = host.output(&lvm::report_devices(programs.pvs.clone()))?;
+    let mut devices: Vec<String> = Vec::new();
+    for one in &source.volumes {
+        devices.extend(lvm::devices(&report, one.volume.name.vg()).map_err(unreadable)?);
+    }
+    devices.sort();
+    devices.dedup();
+    let found = format!("ordered from a warm lvm that looks at {} alone", devices.join(", "));
+    pass(notes, "snapshot", found);
+    Ok(Way::Ordered(devices))
+}
+
+/// Why a volume's snapshot cannot be ordered and seen.
+fn unordered(one: &OnVolume, tools: &Tools) -> Option<String> {
+    if numbers(&tools.lvm) < DEVICES_SINCE.to_vec() {
+        return Some(format!("lvm {} has no '--devices'", tools.lvm));
+    }
+    // The first letter says what a volume is, `-` an ordinary one, `V` a thin one (lvs(8), NOTES).
+    // The table of one that has a thick snapshot already would be the same before and after.
+    (!one.volume.attr.starts_with(['-', 'V'])).then(|| {
+        format!(
+            "'{}' is neither an ordinary nor a thin volume ({})",
+            one.volume.name, one.volume.attr
+        )
+    })
+}
+
+/// The numbers of a version such as `2.03.16(2)`.
+fn numbers(version: &str) -> Vec<u32> {
+    let plain = version.split('(').next().unwrap_or_default();
+    plain.split('.').map_while(|part| part.parse().ok()).collect()
+}
+
+impl Way {
+    /// The shell, if orders are given.
+    pub(super) fn shell(&self, programs: &Programs) -> Option<Shell> {
+        let Self::Ordered(devices) = self else { return None };
+        let (program, warm) = (programs.lvm.clone(), command::warm(devices));
+        Some(Shell { program, warm, ms_max: SHELL_MS_MAX })
+    }
+
+    /// How one volume's snapshot is taken.
+    pub(super) fn take(
+        &self,
+        programs: &command::Programs,
+        origin: &Name,
+        snapshot: &Name,
+        tag: &str,
+        (room, hold): (&Room, Millis),
+    ) -> Take {
+        match (self, room) {
+            (Self::Whole, Room::Store(size)) => {
+                Take::Whole(thick::take(programs, origin, snapshot, tag, *size, hold))
+            }
+            (Self::Whole, Room::Pool(_)) => {
+                Take::Whole(thin::take(programs, origin, snapshot, tag, hold))
+            }
+            (Self::Ordered(devices), Room::Pool(pool)) => Take::Ordered {
+                store: Vec::new(),
+                order: thin::order(origin, snapshot, tag, devices),
+                point: Point {
+                    origin: origin.device(),
+                    sign: Sign::Transaction(thin::pool_device(pool)),
+                },
+            },
+            (Self::Ordered(devices), Room::Store(size)) => Take::Ordered {
+                store: vec![
+                    thick::store(programs, snapshot, tag, *size),
+                    thick::rest(programs, snapshot),
+                ],
+                order: thick::order(origin, snapshot, devices),
+                point: Point { origin: origin.device(), sign: Sign::Tables(snapshot.device()) },
+            },
+        }
+    }
+
+    /// Whether the lock can come late: only where one snapshot's point can be seen coming, and
+    /// nothing is frozen by us before it.
+    pub(super) fn when(
+        &self,
+        wanted: config::When,
+        kind: LockKind,
+        freeze: &[PathBuf],
+        notes: &mut Vec<Note>,
+    ) -> When {
+        let (when, how) = match (self, wanted) {
+            _ if kind.lock().is_none() => return When::First,
+            (_, config::When::First) => (When::First, "before the snapshot is ordered"),
+            (Self::Whole, _) => (When::First, "first: it would not be seen when it is due"),
+            _ if !freeze.is_empty() => (When::First, "first: our own freeze has to follow it"),
+            _ => (When::Late, "late, when lvm is about to suspend the volume"),
+        };
+        pass(notes, "lock", format!("taken {how}"));
+        when
+    }
+}
