@@ -9,11 +9,13 @@ XFS_BY_GTID = Kind(replica="xfs", primary="ext4", gtid=True)
 EXT4_BY_POSITION = Kind(replica="ext4", primary="xfs", gtid=False, delay_s=1)
 
 
-def backup_and_prove(world, server, **sections):
+def backup_and_prove(world, server, look_at=lambda backup: {}, **sections):
+    """A backup, what `look_at` finds in it, and the whole proof."""
     with Load(world.primary) as load:
         run = run_tool("backup", config(server, **sections)).ended(0)
         backup = run.published()
-        figures = run.window() | {
+        seen = look_at(backup)
+        figures = run.window() | seen | {
             "worst_commit_ms": round(load.worst_ms(run.began)),
             "took_s": f"{run.seconds:.1f}",
         }

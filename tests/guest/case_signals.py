@@ -8,7 +8,7 @@ import time
 import storage
 from base import expect, run
 from case_backup import XFS_BY_GTID, backup_and_prove
-from case_errors import REFUSED, refused
+from case_errors import FREEZES_NEST, REFUSED, refused
 from load import Load
 from tool import WRONG, Run, config, published, run_tool
 
@@ -74,7 +74,7 @@ def sigkill_in_window_replica(world):
 
 def sigkill_while_frozen(world):
     """Freeze by ioctl, where freezes nest: it outlives its maker unless the dead-man thaws."""
-    return killed(world, world.primary, "locked", lock={"freeze": "explicit"})
+    return killed(world, world.primary, "frozen", lock={"freeze": "explicit"})
 
 
 def is_frozen(mount_point):
@@ -105,23 +105,41 @@ def explicit_freeze_refused(world):
 
 
 def snapshot_fails_under_lock(world):
+    return snapshot_fails(world, "first")
+
+
+def snapshot_fails_before_lock(world):
+    return snapshot_fails(world, "late")
+
+
+def snapshot_fails(world, when):
     """A foreign device sits on the name that LVM needs for the snapshot's origin.
 
-    Nothing of that shows before lvcreate builds its tables, so it fails under the lock, on any
-    kernel, and leaves an orphan volume behind.
+    Nothing of that shows before lvm builds its tables. With the lock first that is under it; with
+    the lock late nobody is locked, and the server never hears of a failed snapshot.
     """
     in_the_way = f"{storage.VG}-primary-real"
     run("dmsetup", "create", in_the_way, "--table", "0 8 zero")
     try:
         with Load(world.primary) as load:
-            done = run_tool("backup", config(world.primary)).ended(ROLLED_BACK)
+            flushes = flushes_of(world.primary)
+            done = run_tool("backup", config(world.primary, lock={"when": when}))
+            done.ended(ROLLED_BACK)
+            locks = flushes_of(world.primary) - flushes
             worst = load.worst_ms(done.began)
     finally:
         run("dmsetup", "remove", "--retry", in_the_way)
+    expect(locks > 0 if when == "first" else locks == 0, f"{locks} flushes, lock {when}")
     expect(worst < LOCKED_MS_MAX, f"a writer waited {worst:.0f} ms")
     expect("hint:" in "\n".join(done.err), f"no hint: {done.words()}")
     world.require_clean_slate()
-    return {"exit": done.code, "worst_commit_ms": round(worst)}
+    return {"exit": done.code, "flushes": locks, "worst_commit_ms": round(worst)}
+
+
+def flushes_of(server):
+    """FLUSH statements so far. Under each lock, of any kind, a run sends at least one (of the
+    engines' logs), and none without."""
+    return int(server.sql("SHOW GLOBAL STATUS LIKE 'Com_flush'")[0]["Value"])
 
 
 CASES = [
@@ -134,9 +152,8 @@ KILLS = [
     sigkill_in_window_replica,
     sigkill_during_copy,
     snapshot_fails_under_lock,
+    snapshot_fails_before_lock,
 ]
-# Debian's kernels nest freezes from 6.8 on; the program under test has to find out by itself.
-FREEZES_NEST = tuple(map(int, os.uname().release.split("-")[0].split(".")[:2])) >= (6, 8)
 EXPLICIT = [explicit_freeze, sigkill_while_frozen] if FREEZES_NEST else [explicit_freeze_refused]
 for _case in CASES + KILLS + EXPLICIT:
     _case.kind = XFS_BY_GTID

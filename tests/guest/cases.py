@@ -1,12 +1,18 @@
 """The cases by name, and the groups in which scripts/test runs them."""
 
 import case_backup
+import case_bench
 import case_conformance
 import case_demo
 import case_errors
+import case_hang
 import case_signals
 import case_speed
+import case_stall
 import case_tcp
+import case_thin
+import case_volumes
+import case_window
 import case_wrong
 
 GROUPS = {
@@ -16,8 +22,14 @@ GROUPS = {
     "signals": case_signals.CASES,
     "kills": case_signals.KILLS,
     "explicit": case_signals.EXPLICIT,
+    "window": case_window.CASES,
+    "stall": case_stall.CASES,
+    "hang": case_hang.CASES,
+    "two_volumes": case_volumes.CASES,
+    "thin": case_thin.CASES,
     "tcp": case_tcp.CASES,
     "speed": case_speed.CASES,
+    "bench": case_bench.CASES,
     "conformance": case_conformance.CASES,
     "demo": case_demo.CASES,
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Runs cases of the lab by name and says how each went: `main.py CASE...`, `main.py --list`.
+"""Runs cases of the lab by name and says how each went: `main.py CASE... [KEY=VALUE...]`.
 
-The last line is `N passed, N failed`. Exit 0 only if every case asked for has passed.
+`main.py --list` names them. The last line is `N passed, N failed`. Exit 0 only if every case asked
+for has passed.
 """
 
 import sys
@@ -10,14 +11,15 @@ import traceback
 
 import cases
 import world
-from base import Failed, NotRun
+from base import SETTINGS, Failed, NotRun
 from server import version
 
 
 def main(names):
     if names == ["--list"]:
         return list_cases()
-    chosen = by_world([case for name in names for case in choose(name)])
+    SETTINGS.update(name.split("=", 1) for name in names if "=" in name)
+    chosen = by_world([case for name in names if "=" not in name for case in choose(name)])
     print(f"lab: {version()}, {len(chosen)} cases", flush=True)
     results = [run_case(case) for case in chosen]
     world.forget()

@@ -30,15 +30,14 @@ def manifest(backup):
     return json.loads((backup / "backup.json").read_text())
 
 
-def restore(backup, gtid=True):
+def restore(backup, gtid=True, extra=""):
     """A private server of the same version on a copy of the backup, not replicating yet."""
-    into = fresh_directory(HOME / "restored")
-    run("cp", "-a", f"{backup}/tree/.", into)
-    datadir = into / str(manifest(backup)["datadir"]).strip("/")
-    expect((datadir / "ibdata1").exists(), f"no ibdata1 in the restored data directory '{datadir}'")
+    datadir = fresh_directory(HOME / "restored")
+    run("cp", "-a", f"{backup}/tree/{str(manifest(backup)['datadir']).strip('/')}/.", datadir)
+    expect((datadir / "ibdata1").exists(), "no ibdata1 in the restored data directory")
     (datadir / "auto.cnf").unlink(missing_ok=True)
     quiet = f"skip-{REPLICA.lower()}-start\n"
-    return Server("restored", RESTORED_NUMBER, datadir, gtid, extra=quiet).start()
+    return Server("restored", RESTORED_NUMBER, datadir, gtid, extra=quiet + extra).start()
 
 
 def discard(restored):

@@ -6,6 +6,7 @@ from base import BACKUPS, DESTINATION_DISK, HOME, PV, VG, run
 
 VOLUME_SIZE = "1200m"  # mkfs.xfs wants 300 MiB at least; the pool leaves room for snapshots
 VOLUMES = {"primary", "replica"}
+POOL, POOL_SIZE, POOL_MIB = "pool", "4g", 4096
 
 
 def make_group():
@@ -15,9 +16,13 @@ def make_group():
         run("vgcreate", "-qq", VG, PV)
 
 
-def make_volume(name, filesystem):
+def make_volume(name, filesystem, kind="thick"):
     """A fresh volume with a fresh filesystem, mounted at its own mount point, which is returned."""
-    run("lvcreate", "-qq", "-y", "-Wy", "-n", name, "-L", VOLUME_SIZE, VG)
+    if kind == "thin":
+        make_pool()
+        run("lvcreate", "-qq", "-y", "-n", name, "-V", VOLUME_SIZE, "-T", f"{VG}/{POOL}")
+    else:
+        run("lvcreate", "-qq", "-y", "-Wy", "-n", name, "-L", VOLUME_SIZE, VG)
     device = f"/dev/{VG}/{name}"
     options = {
         "xfs": ("-q", "-f", "-K"),
@@ -28,6 +33,24 @@ def make_volume(name, filesystem):
     mount_point.mkdir(parents=True, exist_ok=True)
     run("mount", device, mount_point)
     return mount_point
+
+
+def is_known(node):
+    """Whether a node is of a volume that is there between the cases, or of the pool's own."""
+    pool = f"{VG}-{POOL}"
+    of_pool = {pool, f"{pool}-tpool", f"{pool}_tdata", f"{pool}_tmeta"}
+    return node in of_pool | {f"{VG}-{name}" for name in VOLUMES}
+
+
+def pool_percent():
+    """How full the pool's data is."""
+    return float(run("lvs", "--noheadings", "-o", "data_percent", f"{VG}/{POOL}"))
+
+
+def make_pool():
+    """One for all thin volumes; the next world finds it gone, with whatever is not VOLUMES."""
+    if POOL not in volumes():
+        run("lvcreate", "-qq", "-y", "-T", f"{VG}/{POOL}", "-L", POOL_SIZE)
 
 
 def remove_volume(name):

@@ -10,6 +10,7 @@ import re
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 from base import BACKUPS, HOME, PAYLOAD, STATE, Failed, NotRun, expect
 from server import MARIADB
@@ -166,3 +167,28 @@ def ledgers():
         for path in STATE.rglob("*")
         if path.is_file() and "lock" not in path.name
     }
+
+
+def child(parent, name):
+    """The child process of that name, if there is one."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        words = _stat(stat)
+        if words and words[1] == name and int(words[3]) == parent:
+            return int(words[0])
+    return None
+
+
+def is_over(pid):
+    """Whether a process has ended, though nobody may have asked how."""
+    words = _stat(Path(f"/proc/{pid}/stat"))
+    return words is None or words[2] == "Z"
+
+
+def _stat(path):
+    """Its number, name, state, parent and more; a name may have anything in it."""
+    try:
+        number, rest = path.read_text().split(" (", 1)
+    except OSError:
+        return None
+    name, _, rest = rest.rpartition(") ")
+    return [number, name, *rest.split()]

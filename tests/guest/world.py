@@ -22,6 +22,7 @@ class Kind:
     replica: str = "xfs"
     primary: str = "ext4"
     gtid: bool = True
+    volume: str = "thick"  # or thin, both in one pool
     delay_s: int = 0  # a delayed replica: the receiver is always ahead of the applier
 
 
@@ -53,7 +54,7 @@ class World:
         )
 
     def _server(self, name, number, filesystem):
-        datadir = storage.make_volume(name, filesystem)
+        datadir = storage.make_volume(name, filesystem, self.kind.volume)
         server = Server(name, number, datadir, self.kind.gtid)
         server.fill()
         return server
@@ -89,9 +90,9 @@ class World:
     def require_clean_slate(self):
         """Nothing of a run is left behind, and the servers do what they did before."""
         until(10, lambda: not self.sessions_of_ours(), "the sessions of holdstill to end")
-        extra = set(storage.volumes()) - storage.VOLUMES
+        extra = set(storage.volumes()) - storage.VOLUMES - {storage.POOL}
         expect(not extra, f"volumes left behind: {sorted(extra)}")
-        extra = storage.nodes() - {f"{storage.VG}-{name}" for name in storage.VOLUMES}
+        extra = {node for node in storage.nodes() if not storage.is_known(node)}
         expect(not extra, f"device-mapper nodes left behind: {sorted(extra)}")
         known = {str(HOME / name) for name in storage.VOLUMES}
         extra = {mount for mount in storage.mounts_of_the_group() if mount[1] not in known}

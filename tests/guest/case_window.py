@@ -1,0 +1,96 @@
+"""Each kind of lock, taken first and late: the record's times prove the window, and so does another
+pair of eyes on the volume.
+
+The kinds and moments that the group `backups` does not run by default are proven in full; of the
+others only the window is looked at, and whether the files are there.
+"""
+
+from base import expect
+from bench_ways import PRIMARY_DEVICE
+from case_backup import XFS_BY_GTID, backup_and_prove
+from devmapper import Watch
+from load import Load
+from oracle import manifest
+from server import MARIADB
+from tool import config, run_tool
+
+# What `auto` chooses, and whether the lock came late or, since late was too late, first after all.
+AUTO = "backup-stage" if MARIADB else "ftwrl"
+TOLD = {"first": {"first"}, "late": {"late", "late, then first"}}
+KINDS = ("ftwrl", "backup-stage") if MARIADB else ("ftwrl",)
+PROVEN = {("ftwrl", "late"), ("backup-stage", "first")} if MARIADB else {("ftwrl", "first")}
+
+
+def window(world, kind, when):
+    """A backup whose window is looked at."""
+    lock = {"kind": kind, "when": when}
+    with Watch(PRIMARY_DEVICE) as watch:
+        if (kind, when) in PROVEN:
+            return backup_and_prove(
+                world, world.primary, lambda backup: check(backup, kind, when, watch), lock=lock
+            )
+        with Load(world.primary) as load:
+            done = run_tool("backup", config(world.primary, lock=lock)).ended(0)
+            worst = load.worst_ms(done.began)
+        seen = check(done.published(), kind, when, watch)
+    world.require_clean_slate()
+    again = [line.strip() for line in done.out if "once more: " in line]
+    seen |= {"why": f"'{again[0]}'"} if again else {}
+    return done.window() | seen | {"worst_commit_ms": round(worst), "took_s": f"{done.seconds:.1f}"}
+
+
+def check(backup, kind, when, watch):
+    """Raises Failed unless the record tells a window in order, and the watch has seen the same."""
+    record = manifest(backup)
+    told = record["window"]
+    expect(told["lock"] == kind, f"locked by '{told['lock']}' instead of '{kind}'")
+    expect(told["when"] in TOLD[when], f"'{told['when']}' instead of one of {TOLD[when]}")
+    proof = told["proof"]
+    expect(len(proof["points"]) == 1, f"{len(proof['points'])} snapshot points instead of one")
+    point = proof["points"][0]
+    expect(point["volume"] == "lab/primary", f"the point of '{point['volume']}'")
+    moments = [proof["asked_ns"], proof["granted_ns"], point["seen_ns"]]
+    moments += [point["suspended_ns"]] if point["suspended_ns"] is not None else []
+    moments += [point["resumed_ns"], proof["proven_ns"], proof["unlocked_ns"]]
+    expect(None not in moments and moments == sorted(moments), f"out of order: {proof}")
+    ordered_late = point["ordered_ns"] < proof["asked_ns"]
+    expect(ordered_late == (told["when"] == "late"), f"{told['when']}, but ordered: {proof}")
+    expect(ordered_late or point["ordered_ns"] >= proof["granted_ns"], f"ordered early: {proof}")
+    sums = {
+        "waited_ms": proof["granted_ns"] - proof["asked_ns"],
+        "locked_ms": proof["unlocked_ns"] - proof["granted_ns"],
+    }
+    wrong = {name: told[name] for name, ns in sums.items() if told[name] != ns // 1_000_000}
+    expect(not wrong, f"{wrong} do not follow from {proof}")
+    begun = [begin * 1e9 for begin, _ in watch.intervals]
+    inside = [ns for ns in begun if proof["granted_ns"] <= ns <= proof["unlocked_ns"]]
+    expect(len(inside) == 1, f"{len(inside)} suspends were seen in the window, not one: {proof}")
+    tree = backup / "tree" / record["datadir"].strip("/")
+    for name in ("ibdata1", "lab"):
+        expect((tree / name).exists(), f"there is no '{name}' in '{tree}'")
+    return {"when": f"'{told['when']}'", "tries": told["tries"]}
+
+
+def auto_takes(world):
+    """Without a word about it the lock is the one that holds clients up least, and late."""
+    done = run_tool("audit", config(world.primary)).ended(0)
+    plan = "\n".join(done.out)
+    expect(f"{AUTO}:" in plan, f"the plan does not take {AUTO}: {plan}")
+    lock = "BACKUP STAGE BLOCK_COMMIT" if MARIADB else "FLUSH TABLES WITH READ LOCK"
+    for word in ("lvconvert", lock):
+        expect(word in plan, f"the plan does not show '{word}': {plan}")
+    expect(plan.index("lvconvert") < plan.index(lock), "the lock comes before the order")
+    return {"took_s": f"{done.seconds:.1f}"}
+
+
+def _case(kind, when):
+    def case(world):
+        return window(world, kind, when)
+
+    case.__name__ = f"window_{kind.replace('-', '_')}_{when}"
+    return case
+
+
+CASES = [auto_takes, *(_case(kind, when) for kind in KINDS for when in TOLD)]
+for _one in CASES:
+    _one.kind = XFS_BY_GTID
