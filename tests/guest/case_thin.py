@@ -1,4 +1,4 @@
-"""Servers on thin volumes: the same proof of a backup, and the pool's limits before and during it."""
+"""Servers on thin volumes: the same proof of a backup, and the limits of the pool they share."""
 
 import json
 import os
@@ -45,12 +45,13 @@ def thin_pool_gate(world):
 
 def thin_pool_fills(world):
     """A pool that fills while a copy makes no progress at all."""
-    percent = int(storage.pool_percent())
-    limits = {"pool_percent_max": percent + 1, "pool_percent_stop": percent + 2}
+    data, metadata = storage.pool_percent()
+    full = int(max(data, metadata))
+    limits = {"pool_percent_max": full + 1, "pool_percent_stop": full + 2}
     run_under_way = Run("backup", config(world.replica, snapshot=limits))
-    group = until(60, copying, "rsync to begin")
+    group = until(60, lambda: copying(run_under_way), "rsync to begin")
     os.killpg(group, signal.SIGSTOP)
-    make_hog((limits["pool_percent_stop"] + 1 - percent) * storage.POOL_MIB // 100)
+    make_hog((full + 3 - int(data)) * storage.POOL_MIB // 100)
     try:
         done = run_under_way.wait().ended(ROLLED_BACK)
         told = "\n".join(done.err)
@@ -58,11 +59,12 @@ def thin_pool_fills(world):
     finally:
         run("lvremove", "-qq", "-y", f"{VG}/{HOG}", check=False)
     world.require_clean_slate()
-    return {"exit": done.code, "full": f"{percent}+", "took_s": f"{done.seconds:.1f}"}
+    return {"exit": done.code, "full": full, "took_s": f"{done.seconds:.1f}"}
 
 
-def copying():
+def copying(of):
     """The process group of the copy."""
+    expect(of.process.poll() is None, "it ended before its copy")
     found = run("pgrep", "-x", "rsync", check=False).split()
     return os.getpgid(int(found[0])) if found else None
 

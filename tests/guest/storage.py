@@ -43,8 +43,10 @@ def is_known(node):
 
 
 def pool_percent():
-    """How full the pool's data is."""
-    return float(run("lvs", "--noheadings", "-o", "data_percent", f"{VG}/{POOL}"))
+    """How full the pool's data is, and its metadata."""
+    fields = "data_percent,metadata_percent"
+    told = run("lvs", "--noheadings", "-o", fields, f"{VG}/{POOL}")
+    return [float(word) for word in told.split()]
 
 
 def make_pool():
