@@ -30,7 +30,7 @@ const LOCK_MARGIN_MS: u64 = 2_000;
 const UNLOCK_MS_MAX: Millis = Millis(5_000);
 
 /// How long a command of lvm that was ordered may take to its end, after its point has passed.
-const ORDER_MS_MAX: Millis = Millis(60_000);
+const ORDER_MS_MAX: Millis = Millis(30_000);
 
 /// All that was looked up.
 pub(super) struct Found {
