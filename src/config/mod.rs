@@ -135,9 +135,10 @@ pub enum Kind {
 #[serde(rename_all = "lowercase")]
 pub enum When {
     /// The lock first.
-    First,
-    /// The lock when lvm is about to suspend the volume; where that cannot be, the lock first.
     #[default]
+    First,
+    /// The lock when lvm is about to suspend the volume; where that cannot be, the lock first. Not
+    /// for use: a freeze that has begun does not show as a suspend yet.
     Late,
 }
 
