@@ -137,8 +137,7 @@ pub enum When {
     /// The lock first.
     #[default]
     First,
-    /// The lock when lvm is about to suspend the volume; where that cannot be, the lock first. Not
-    /// for use: a freeze that has begun does not show as a suspend yet.
+    /// The lock when lvm is about to suspend the volume: refused, see `plan::take::when`.
     Late,
 }
 

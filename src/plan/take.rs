@@ -1,8 +1,6 @@
 //! How each snapshot is taken: by an order to a warmed shell of lvm, whose point is seen in
 //! device-mapper, or, where that cannot be, by a command that is run to its end under the lock.
 
-use std::path::PathBuf;
-
 use super::make::pass;
 use super::source::{self, OnVolume, unreadable};
 use super::space::Room;
@@ -122,28 +120,23 @@ impl Way {
             },
         }
     }
+}
 
-    /// Whether the lock can come late: only where one snapshot's point can be seen coming, and
-    /// nothing is frozen by us before it. A thin volume's table never changes, so there is no more
-    /// notice of its suspend than that lvm locks its memory, 25 to 96 ms before it on the lab's
-    /// guests: less than a busy server takes to grant a lock.
-    pub(super) fn when(
-        &self,
-        wanted: config::When,
-        kind: LockKind,
-        (source, freeze): (&source::Found, &[PathBuf]),
-        notes: &mut Vec<Note>,
-    ) -> When {
-        let thin = source.volumes.iter().any(|one| one.volume.pool.is_some());
-        let (when, how) = match (self, wanted) {
-            _ if kind.lock().is_none() => return When::First,
-            (_, config::When::First) => (When::First, "before the snapshot is ordered"),
-            (Self::Whole, _) => (When::First, "first: it would not be seen when it is due"),
-            _ if thin => (When::First, "first: a thin volume's suspend is seen too late"),
-            _ if !freeze.is_empty() => (When::First, "first: our own freeze has to follow it"),
-            _ => (When::Late, "late, when lvm is about to suspend the volume"),
-        };
-        pass(notes, "lock", format!("taken {how}"));
-        when
+/// Whether the lock comes before the order. It always does: a late lock would need to know that no
+/// freeze has begun, and device-mapper calls a device suspended only when its freeze is complete. A
+/// backup that was taken so in the lab lacked its last rows.
+pub(super) fn when(
+    wanted: config::When,
+    kind: LockKind,
+    notes: &mut Vec<Note>,
+) -> Result<When, Refusal> {
+    if wanted == config::When::Late {
+        let what = "cannot take the lock late: a freeze that has begun would not be seen, and the \
+                    snapshot could be from before the lock";
+        return Err(Refusal::new(what, "Write 'when = \"first\"' under [lock], or leave it out."));
     }
+    if kind.lock().is_some() {
+        pass(notes, "lock", "taken before the snapshot is ordered");
+    }
+    Ok(When::First)
 }

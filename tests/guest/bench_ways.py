@@ -30,15 +30,13 @@ LOCK, UNLOCK = "FLUSH TABLES WITH READ LOCK", "UNLOCK TABLES"
 # What each way of holdstill writes into the section [lock] of its configuration.
 OF_BOTH = {
     "holdstill-ftwrl": {"kind": "ftwrl", "when": "first"},
-    "holdstill-ftwrl-late": {"kind": "ftwrl", "when": "late"},
     "holdstill-none": {"kind": "none"},
 }
 OF_MARIADB = {
     "holdstill-stage": {"kind": "backup-stage", "when": "first"},
-    "holdstill-stage-late": {"kind": "backup-stage", "when": "late"},
 }
 OVERLAYS = OF_BOTH | (OF_MARIADB if MARIADB else {})
-GROWING = ("textbook", "holdstill-ftwrl", "holdstill-ftwrl-late")
+GROWING = ("textbook", "holdstill-ftwrl")
 
 
 def ways_of(volume):

@@ -1,8 +1,5 @@
-"""Each kind of lock, taken first and late: the record's times prove the window, and so does another
-pair of eyes on the volume.
-
-The kinds and moments that the group `backups` does not run by default are proven in full; of the
-others only the window is looked at, and whether the files are there.
+"""Each kind of lock: the record's times prove the window, and so does another pair of eyes on the
+volume. Each is proven in full by a restored and attached copy.
 """
 
 from base import expect
@@ -14,37 +11,25 @@ from oracle import manifest
 from server import MARIADB
 from tool import config, run_tool
 
-# What `auto` chooses, and whether the lock came late or, since late was too late, first after all.
+# What `auto` chooses.
 AUTO = "backup-stage" if MARIADB else "ftwrl"
-TOLD = {"first": {"first"}, "late": {"late", "late, then first"}}
 KINDS = ("ftwrl", "backup-stage") if MARIADB else ("ftwrl",)
-PROVEN = {("ftwrl", "first"), ("backup-stage", "first")} if MARIADB else {("ftwrl", "first")}
 
 
-def window(world, kind, when):
+def window(world, kind):
     """A backup whose window is looked at."""
-    lock = {"kind": kind, "when": when}
     with Watch(PRIMARY_DEVICE) as watch:
-        if (kind, when) in PROVEN:
-            return backup_and_prove(
-                world, world.primary, lambda backup: check(backup, kind, when, watch), lock=lock
-            )
-        with Load(world.primary) as load:
-            done = run_tool("backup", config(world.primary, lock=lock)).ended(0)
-            worst = load.worst_ms(done.began)
-        seen = check(done.published(), kind, when, watch)
-    world.require_clean_slate()
-    again = [line.strip() for line in done.out if "once more: " in line]
-    seen |= {"why": f"'{again[0]}'"} if again else {}
-    return done.window() | seen | {"worst_commit_ms": round(worst), "took_s": f"{done.seconds:.1f}"}
+        return backup_and_prove(
+            world, world.primary, lambda backup: check(backup, kind, watch), lock={"kind": kind}
+        )
 
 
-def check(backup, kind, when, watch):
+def check(backup, kind, watch):
     """Raises Failed unless the record tells a window in order, and the watch has seen the same."""
     record = manifest(backup)
     told = record["window"]
     expect(told["lock"] == kind, f"locked by '{told['lock']}' instead of '{kind}'")
-    expect(told["when"] in TOLD[when], f"'{told['when']}' instead of one of {TOLD[when]}")
+    expect(told["when"] == "first", f"the lock came '{told['when']}'")
     proof = told["proof"]
     expect(len(proof["points"]) == 1, f"{len(proof['points'])} snapshot points instead of one")
     point = proof["points"][0]
@@ -53,9 +38,7 @@ def check(backup, kind, when, watch):
     moments += [point["suspended_ns"]] if point["suspended_ns"] is not None else []
     moments += [point["resumed_ns"], proof["proven_ns"], proof["unlocked_ns"]]
     expect(None not in moments and moments == sorted(moments), f"out of order: {proof}")
-    ordered_late = point["ordered_ns"] < proof["asked_ns"]
-    expect(ordered_late == (told["when"] == "late"), f"{told['when']}, but ordered: {proof}")
-    expect(ordered_late or point["ordered_ns"] >= proof["granted_ns"], f"ordered early: {proof}")
+    expect(point["ordered_ns"] >= proof["granted_ns"], f"ordered before the lock: {proof}")
     sums = {
         "waited_ms": proof["granted_ns"] - proof["asked_ns"],
         "locked_ms": proof["unlocked_ns"] - proof["granted_ns"],
@@ -72,7 +55,7 @@ def check(backup, kind, when, watch):
 
 
 def auto_takes(world):
-    """Without a word about it the lock is the one that holds clients up least, and it comes first."""
+    """Without a word about it the lock is the one that holds clients up least; it comes first."""
     done = run_tool("audit", config(world.primary)).ended(0)
     plan = "\n".join(done.out)
     expect(f"{AUTO}:" in plan, f"the plan does not take {AUTO}: {plan}")
@@ -83,14 +66,14 @@ def auto_takes(world):
     return {"took_s": f"{done.seconds:.1f}"}
 
 
-def _case(kind, when):
+def _case(kind):
     def case(world):
-        return window(world, kind, when)
+        return window(world, kind)
 
-    case.__name__ = f"window_{kind.replace('-', '_')}_{when}"
+    case.__name__ = f"window_{kind.replace('-', '_')}"
     return case
 
 
-CASES = [auto_takes, *(_case(kind, when) for kind in KINDS for when in TOLD)]
+CASES = [auto_takes, *map(_case, KINDS)]
 for _one in CASES:
     _one.kind = XFS_BY_GTID
