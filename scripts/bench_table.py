@@ -10,16 +10,14 @@ ORDER = (
     "textbook",
     "mylvmbackup",
     "holdstill-ftwrl",
-    "holdstill-ftwrl-late",
     "holdstill-stage",
-    "holdstill-stage-late",
     "holdstill-none",
     "floor",
 )
 BASELINE = "textbook"
 NONE = "-"
 HEADER = ("way", "runs", "waited", "locked", "least..most", "ratio", "suspended")
-HEADER += ("worst", "ratio", "p99", "total", "lock taken")
+HEADER += ("worst", "ratio", "p99", "total")
 EXPLAINED = """\
 waited     from asking for the lock to having it
 locked     from having the lock to having released it, and from the least to the most of all runs
@@ -72,11 +70,9 @@ def summary(rows, notes, volume, devices):
 
 def summary_of(rows):
     locked = [row["locked_ms"] for row in rows if row["locked_ms"] is not None]
-    when = Counter(row["when"] for row in rows if row.get("when"))
     return {key: median(rows, key) for key in rows[0] if key.endswith("_ms")} | {
         "runs": len(rows),
         "range": f"{number(min(locked))}..{number(max(locked))}" if locked else NONE,
-        "when": "; ".join(f"{word} {times}" for word, times in when.most_common()) or NONE,
     }
 
 
@@ -111,7 +107,6 @@ def cells_of(has, base):
         ratio(has["worst_commit_ms"], base.get("worst_commit_ms")),
         number(has["p99_commit_ms"]),
         number(has["total_ms"]),
-        has["when"],
     )
 
 

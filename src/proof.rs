@@ -2,11 +2,12 @@
 //! that they must have. It is data, kept in `backup.json`; a backup whose times do not prove it is
 //! never published.
 //!
-//! What each time says: a look begun at `seen_ns` found the origin live on its old table, so its
-//! suspend was still to come; a look ended by `resumed_ns` found it live on its new one, so its
-//! suspend was over. Only a suspended device changes its live table, so the suspend lies between
-//! the two, whether or not a look fell into it. With the lock granted before the first and its
-//! session proven alive after the second, the suspend lies inside the lock.
+//! What each time says: the snapshot was ordered after `ordered_ns`, so nothing of its suspend, not
+//! even the freeze with which it begins, was before that; a look begun at `seen_ns` found the
+//! origin live on its old table, and one ended by `resumed_ns` found it live on its new one. Only a
+//! suspended device changes its live table, so the suspend lies between order and second look,
+//! whether or not a look fell into it. With the lock granted before the order and its session
+//! proven alive after the second look, all of it lies inside the lock.
 
 use serde::Serialize;
 
@@ -65,6 +66,7 @@ impl Proof {
         in_order(asked, granted)?;
         for point in &self.points {
             in_order(granted, ("the origin was seen before its suspend", point.seen_ns))?;
+            in_order(granted, ("the snapshot was ordered", point.ordered_ns))?;
             in_order(("the origin was seen live again", point.resumed_ns), proven)?;
         }
         in_order(proven, unlocked)
@@ -149,7 +151,7 @@ mod tests {
     fn good() -> Proof {
         let point = PointTimes {
             volume: "lab/data".into(),
-            ordered_ns: 1,
+            ordered_ns: 35,
             seen_ns: 30,
             suspended_ns: Some(40),
             resumed_ns: 50,
@@ -166,10 +168,9 @@ mod tests {
     }
 
     #[test]
-    fn times_in_order_are_a_proof_wherever_the_order_was_given() {
+    fn times_in_order_are_a_proof_whether_or_not_the_suspend_was_seen() {
         assert_eq!(good().check(FTWRL, 1), Ok(()));
         let mut first = good();
-        first.points[0].ordered_ns = 35;
         first.points[0].suspended_ns = None;
         assert_eq!(first.check(FTWRL, 1), Ok(()));
         assert_eq!((first.waited_ns(), first.locked_ns()), (Some(10), Some(50)));
@@ -181,7 +182,7 @@ mod tests {
 
     #[test]
     fn every_broken_order_is_no_proof() {
-        let spoils: [(&str, Spoil); 12] = [
+        let spoils: [(&str, Spoil); 13] = [
             ("asked for", |proof| proof.asked_ns = None),
             ("granted", |proof| proof.granted_ns = None),
             ("proven alive", |proof| proof.proven_ns = None),
@@ -191,6 +192,7 @@ mod tests {
             ("suspend (41 ns) after", |proof| proof.points[0].seen_ns = 41),
             ("suspended (51 ns) after", |proof| proof.points[0].suspended_ns = Some(51)),
             ("again (61 ns) after", |proof| proof.points[0].resumed_ns = 61),
+            ("ordered (19 ns)", |proof| proof.points[0].ordered_ns = 19),
             ("ordered (51 ns) after", |proof| proof.points[0].ordered_ns = 51),
             ("alive (71 ns) after", |proof| proof.proven_ns = Some(71)),
             ("expected 1 snapshot point(s)", |proof| proof.points.clear()),

@@ -86,9 +86,6 @@ pub struct SourceVolume {
 pub struct WindowTimes {
     /// How writes were stopped: `ftwrl`, `backup-stage` or `none`.
     pub lock: &'static str,
-    /// Whether the lock was taken before the snapshot was ordered: `first`, `late`, or `late, then
-    /// first`.
-    pub when: &'static str,
     /// How often the lock was asked for.
     pub tries: u32,
     /// From asking for the lock to having it.

@@ -35,8 +35,6 @@ pub enum Wrong {
     LockDroppedBeforeSuspend,
     /// The engine's logs are not written out before the snapshot.
     LogsLeftInMemory,
-    /// A lock that was taken late is not shown to be early enough.
-    LateLockUnproven,
     /// The lock is dropped when the origin's new table is loaded, as `slaves` in sysfs tells it.
     UnlockAtLoad,
     /// Where nothing is locked, nobody is taken to write.
@@ -49,7 +47,7 @@ pub enum Wrong {
 
 impl Wrong {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 18] = [
         Self::UndoInActionOrder,
         Self::ClaimSavedAfterItsAct,
         Self::UndoByName,
@@ -64,7 +62,6 @@ impl Wrong {
         Self::NoLock,
         Self::LockDroppedBeforeSuspend,
         Self::LogsLeftInMemory,
-        Self::LateLockUnproven,
         Self::UnlockAtLoad,
         Self::StillnessAssumed,
         Self::AnyTransaction,

@@ -76,7 +76,7 @@ fn on_the_simulated_machine() {
     for (name, case) in thin::CASES {
         println!("case: {name}");
         let pool = common::POOL.to_owned();
-        case(&mut common::scenario("thin-late").sim, &Place { pool, ..simulated() });
+        case(&mut common::scenario("thin").sim, &Place { pool, ..simulated() });
     }
 }
 

@@ -86,7 +86,7 @@ fn a_signal_rolls_back() {
 
 #[test]
 fn a_pool_that_fills_up_ends_the_copy() {
-    for name in ["thin-late", "thin-whole"] {
+    for name in ["thin", "thin-whole"] {
         let scenario = scenario(name);
         for words in ["mount", "rsync"] {
             let (acts, outcome) = spoiled(&scenario, words, Blow::Event(Event::PoolFills));
@@ -99,7 +99,7 @@ fn a_pool_that_fills_up_ends_the_copy() {
 
 #[test]
 fn a_volume_that_others_make_in_the_pool_is_not_taken_for_ours() {
-    let scenario = scenario("thin-late");
+    let scenario = scenario("thin");
     for words in ["lvm>", "BLOCK_COMMIT", "arm the dead-man for 30000", "ENGINE LOGS"] {
         let (_, outcome) = spoiled(&scenario, words, Blow::Event(Event::OthersInPool));
         assert!(outcome.result.is_ok() && outcome.is_clean(), "{words}: {:?}", outcome.result);

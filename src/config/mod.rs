@@ -86,8 +86,6 @@ pub struct Lock {
     pub freeze: Freeze,
     /// How writes are stopped.
     pub kind: Kind,
-    /// Whether the lock or the order of the snapshot comes first.
-    pub when: When,
     /// How often the lock is asked for.
     pub tries_max: u32,
     /// What passes between two tries.
@@ -128,17 +126,6 @@ pub enum Kind {
     BackupStage,
     /// Not at all.
     None,
-}
-
-/// Whether the lock or the order of the snapshot comes first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum When {
-    /// The lock first.
-    #[default]
-    First,
-    /// The lock when lvm is about to suspend the volume: refused, see `plan::take::when`.
-    Late,
 }
 
 /// Who freezes the filesystem.

@@ -1,7 +1,7 @@
 //! The acts of a run in which nothing goes wrong, from the plan alone: what the audit prints.
 //! A test holds this list against the trace of a real run on the simulated machine.
 
-use super::{Plan, Resume, Source, Take, When};
+use super::{Plan, Resume, Source, Take};
 use crate::claim::Claim;
 use crate::database::statements;
 use crate::host::{Act, Cmd, Session, Sql};
@@ -56,18 +56,12 @@ fn window(plan: &Plan) -> Vec<Act> {
         acts.extend(plan.session.iter().cloned().map(Act::Sql));
     }
     acts.push(Act::Guard(window.guard.clone()));
-    let takes: Vec<Act> = plan.sources.iter().map(take).collect();
-    let (early, late) = match window.when {
-        When::Late => (takes, Vec::new()),
-        When::First => (Vec::new(), takes),
-    };
-    acts.extend(early);
     acts.push(Act::Arm(window.wait_ms_max));
     acts.extend(window.lock.iter().cloned().map(Act::Sql));
     acts.push(Act::Arm(window.hold_ms_max));
     acts.push(Act::Sql(window.write_logs.clone()));
     acts.extend(window.freeze.iter().cloned().map(Act::Freeze));
-    acts.extend(late);
+    acts.extend(plan.sources.iter().map(take));
     acts.extend(window.freeze.iter().rev().cloned().map(Act::Thaw));
     acts.extend(plan.unlock().cloned().map(Act::Sql));
     acts.extend(plan.unlock().map(|_| Act::Hangup(Session::Lock)));

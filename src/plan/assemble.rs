@@ -7,9 +7,7 @@ use super::source::OnVolume;
 use super::space::Room;
 use super::take::Way;
 use super::tools::Programs;
-use super::{
-    Note, Patience, Plan, Publish, Refusal, Source, Tools, When, Window, replication, source,
-};
+use super::{Note, Patience, Plan, Publish, Refusal, Source, Tools, Window, replication, source};
 use crate::claim::Claim;
 use crate::config::Config;
 use crate::copy::rsync;
@@ -45,7 +43,6 @@ pub(super) struct Found {
     pub(super) rooms: Vec<Room>,
     pub(super) freeze: Vec<PathBuf>,
     pub(super) way: Way,
-    pub(super) when: When,
     pub(super) destination: super::destination::Found,
     pub(super) notes: Vec<Note>,
 }
@@ -168,7 +165,6 @@ fn window(config: &Config, found: &Found) -> Window {
         wait_ms_max: Millis(lock_ms_max.0 + LOCK_MARGIN_MS),
         hold_ms_max: hold,
         kind: found.kind,
-        when: found.when,
         tries_max: config.lock.tries_max,
         pause: config.lock.pause_ms,
         write_logs: match lock {

@@ -21,7 +21,6 @@ pub fn plan(host: &dyn Host, config: &Config, login: &Login) -> Result<Plan, Ref
     let rooms = space::rooms(host, config, &programs, &source, &mut notes)?;
     let way = take::way(host, &programs, &versions, &source, &mut notes)?;
     let freeze = freeze::points(host, config, &machine, &source, &mut notes)?;
-    let when = take::when(config.lock.when, met.kind, &mut notes)?;
     let destination = destination::check(host, config, &source, &mut notes)?;
     let found = assemble::Found {
         machine,
@@ -35,7 +34,6 @@ pub fn plan(host: &dyn Host, config: &Config, login: &Login) -> Result<Plan, Ref
         rooms,
         freeze,
         way,
-        when,
         destination,
         notes,
     };

@@ -28,8 +28,6 @@ pub use note::{Note, Verdict};
 pub use refusal::Refusal;
 pub use statements::{Patience, Policy};
 
-use serde::Deserialize;
-
 use crate::claim::Claim;
 use crate::database::Server;
 use crate::database::coordinates::Channel;
@@ -117,8 +115,6 @@ pub struct Window {
     pub kind: LockKind,
     /// Takes the lock; nothing where nothing is locked.
     pub lock: Option<Sql>,
-    /// Whether the lock or the order comes first.
-    pub when: When,
     /// How often the lock is asked for before the run gives up.
     pub tries_max: u32,
     /// What passes between two tries.
@@ -131,17 +127,6 @@ pub struct Window {
     pub freeze: Vec<PathBuf>,
     /// How long each question under the lock may take.
     pub ask_ms_max: Millis,
-}
-
-/// Whether the lock or the order of the snapshot comes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum When {
-    /// The lock first.
-    First,
-    /// The lock when lvm is about to suspend the origin; if it comes too late, the snapshot is
-    /// thrown away and taken again with the lock first.
-    Late,
 }
 
 /// A volume that is copied, and its snapshot.

@@ -5,9 +5,7 @@ use super::make::pass;
 use super::source::{self, OnVolume, unreadable};
 use super::space::Room;
 use super::tools::Programs;
-use super::{Note, Refusal, Take, Tools, When};
-use crate::config;
-use crate::database::dialect::LockKind;
+use super::{Note, Refusal, Take, Tools};
 use crate::host::{Ask, Host, Point, Shell, Sign};
 use crate::snapshot::lvm::{self, Name};
 use crate::snapshot::{command, thick, thin};
@@ -120,23 +118,4 @@ impl Way {
             },
         }
     }
-}
-
-/// Whether the lock comes before the order. It always does: a late lock would need to know that no
-/// freeze has begun, and device-mapper calls a device suspended only when its freeze is complete. A
-/// backup that was taken so in the lab lacked its last rows.
-pub(super) fn when(
-    wanted: config::When,
-    kind: LockKind,
-    notes: &mut Vec<Note>,
-) -> Result<When, Refusal> {
-    if wanted == config::When::Late {
-        let what = "cannot take the lock late: a freeze that has begun would not be seen, and the \
-                    snapshot could be from before the lock";
-        return Err(Refusal::new(what, "Write 'when = \"first\"' under [lock], or leave it out."));
-    }
-    if kind.lock().is_some() {
-        pass(notes, "lock", "taken before the snapshot is ordered");
-    }
-    Ok(When::First)
 }

@@ -12,17 +12,17 @@ use crate::proof::PointTimes;
 use crate::units::Millis;
 use crate::wrong::{self, Wrong};
 
-/// A volume before its snapshot point.
+/// A volume under the lock and before its order.
 pub(super) struct Seen {
     /// The mark of a live origin on its old table.
     mark: u64,
-    /// Just before the last look that found it so.
+    /// Just before the look that found it so.
     at_ns: u64,
     /// Just before the order; nothing while it is still to be given.
     ordered_ns: Option<u64>,
 }
 
-/// How every volume stands before anything is ordered.
+/// How every volume stands before anything is ordered: live, on its old table.
 pub(super) fn before(run: &Run<'_>) -> Result<Vec<Seen>, Fault> {
     run.plan.sources.iter().map(|source| look(run, source)).collect()
 }
@@ -39,19 +39,10 @@ fn look(run: &Run<'_>, source: &Source) -> Result<Seen, Fault> {
     Ok(Seen { mark: standing.mark, at_ns, ordered_ns: None })
 }
 
-/// Gives the orders before the lock, and waits until lvm is about to suspend.
-pub(super) fn order_early(run: &mut Run<'_>, seen: &mut [Seen]) -> Result<(), Fault> {
-    order_first(run, seen)?;
+/// Gives the orders that can be watched. Never before the lock: lvm freezes before device-mapper
+/// says that it suspends, and what a freeze catches before the lock is not covered by it.
+pub(super) fn order_all(run: &mut Run<'_>, seen: &mut [Seen]) -> Result<(), Fault> {
     for (source, seen) in run.plan.sources.iter().zip(seen) {
-        watch(run, source, seen, Until::Near, run.plan.window.wait_ms_max)?;
-    }
-    Ok(())
-}
-
-/// Gives the orders that were not given yet.
-pub(super) fn order_first(run: &mut Run<'_>, seen: &mut [Seen]) -> Result<(), Fault> {
-    let sources = run.plan.sources.iter().zip(seen);
-    for (source, seen) in sources.filter(|(_, seen)| seen.ordered_ns.is_none()) {
         order(run, source, seen)?;
     }
     Ok(())
@@ -62,27 +53,6 @@ fn order(run: &mut Run<'_>, source: &Source, seen: &mut Seen) -> Result<(), Faul
     seen.ordered_ns = Some(run.host.now()?);
     let ordered = run.host.act(&Act::Order(order.clone()));
     ordered.map(drop).map_err(|f| f.during("cannot order the snapshot"))
-}
-
-/// Proves, under the lock, that every suspend is still to come: each origin is live on its old
-/// table. Before the order there is nothing to prove, and a pool's id may have gone up for somebody
-/// else's volume.
-pub(super) fn still_to_come(run: &Run<'_>, seen: &mut [Seen]) -> Result<(), Fault> {
-    if wrong::design(Wrong::LateLockUnproven) {
-        let now = run.host.now()?;
-        for one in seen {
-            one.at_ns = now;
-        }
-        return Ok(());
-    }
-    for (source, seen) in run.plan.sources.iter().zip(seen) {
-        let found = look(run, source).map_err(|f| f.during("the lock came too late"))?;
-        if found.mark != seen.mark && seen.ordered_ns.is_some() {
-            return Err(Fault::refused("the lock came too late: the snapshot was taken already"));
-        }
-        (seen.at_ns, seen.mark) = (found.at_ns, found.mark);
-    }
-    Ok(())
 }
 
 /// Sees every point pass, one volume after the other.

@@ -1,20 +1,17 @@
 //! The window: while writes are stopped. Prepared acts only; nothing of ours is written, and no
 //! statement is sent while the filesystem is frozen.
 //!
-//! With the lock first, the snapshot is ordered under it. With the lock late, lvm is given the
-//! order and the lock is taken while it still prepares; one more look must then find that its
-//! suspend is still to come, else the snapshot is thrown away and taken again with the lock first.
-//! Either way the window closes as soon as the origin is live again, not when the command ends.
+//! The snapshot is ordered under the lock, and the window closes as soon as the origin is live
+//! again, not when the command ends.
 //!
 //! Deliberately absent: early returns that would leave the server locked. Whatever fails here
-//! leaves through `let_go` or `settle`, which thaw and unlock before they do anything else.
+//! leaves through `again` or `settle`, which thaw and unlock before they do anything else.
 
 use super::point::{self, Seen};
 use super::{Event, Run, prepare};
 use crate::claim::Claim;
 use crate::database::{coordinates, dialect};
 use crate::host::{Act, Ask, Fault, Rows, Session};
-use crate::plan::When;
 use crate::proof::{PointTimes, Proof};
 use crate::store::{Record, WindowTimes};
 use crate::wrong::{self, Wrong};
@@ -35,8 +32,6 @@ pub(super) struct Taken(());
 enum Miss {
     /// The server gave no lock in time, and its session can be ended to forget the wish.
     NotGranted(Fault),
-    /// The lock came, but the snapshot point may have passed before it.
-    TooLate(Fault),
     /// Nothing that trying again would mend.
     Failed(Fault),
 }
@@ -52,13 +47,12 @@ const LOCK_WAIT_TIMEOUT: u16 = 1205;
 
 /// Takes the snapshots while the server holds still, if need be in several tries.
 pub(super) fn hold_still(run: &mut Run<'_>, record: &mut Record) -> Result<Taken, Fault> {
-    let mut when = run.plan.window.when;
     let mut tries = 1;
     loop {
         run.heed_signal()?;
-        let miss = match once(run, when) {
+        let miss = match once(run) {
             Ok((taken, proof, position)) => {
-                record.window = times(run, when, tries, proof);
+                record.window = times(run, tries, proof);
                 record.coordinates.own =
                     coordinates::own(&run.plan.server, &position).map_err(Fault::unsure)?;
                 return Ok(taken);
@@ -67,38 +61,28 @@ pub(super) fn hold_still(run: &mut Run<'_>, record: &mut Record) -> Result<Taken
         };
         let why = match miss {
             Miss::Failed(fault) => return Err(fault),
-            Miss::NotGranted(fault) | Miss::TooLate(fault) => fault,
+            Miss::NotGranted(fault) => fault,
         };
         if tries >= run.plan.window.tries_max {
             return Err(why);
         }
-        again(run, when, &why)?;
-        (when, tries) = (When::First, tries + 1);
+        again(run, &why)?;
+        tries += 1;
     }
 }
 
-/// Makes ready for another try, with the lock first: lets the server go, and takes away a snapshot
-/// that was ordered.
-fn again(run: &mut Run<'_>, when: When, why: &Fault) -> Result<(), Fault> {
+/// Lets the server go, and gives it some time before the next try.
+fn again(run: &mut Run<'_>, why: &Fault) -> Result<(), Fault> {
     let host = &mut *run.host;
     run.held.undo(host, |claim| matches!(claim, Claim::Locked { .. } | Claim::Guarded))?;
     (run.tell)(Event::Again(why.to_string()));
-    if when == When::Late {
-        run.held
-            .undo(host, |claim| matches!(claim, Claim::Shell { .. } | Claim::Snapshot { .. }))?;
-        prepare::snapshots(run)?;
-    }
     run.host.act(&Act::Pause(run.plan.window.pause)).map(drop)
 }
 
 /// One try: from a server that writes to a server that writes.
-fn once(run: &mut Run<'_>, when: When) -> Result<(Taken, Proof, Vec<Rows>), Miss> {
+fn once(run: &mut Run<'_>) -> Result<(Taken, Proof, Vec<Rows>), Miss> {
     prepare::sessions(run)?;
     let connection = connection(run)?;
-    let mut seen = point::before(run)?;
-    if when == When::Late {
-        point::order_early(run, &mut seen)?;
-    }
     run.host.act(&Act::Arm(run.plan.window.wait_ms_max))?;
     let asked_ns = run.host.now()?;
     let locked = lock(run, connection)?;
@@ -108,10 +92,7 @@ fn once(run: &mut Run<'_>, when: When) -> Result<(Taken, Proof, Vec<Rows>), Miss
     // written after it is seen when it is asked for again.
     let early = if locked.connection.is_none() { Some(position(run)?) } else { None };
     write_logs(run, &locked)?;
-    point::still_to_come(run, &mut seen).map_err(|fault| match when {
-        When::Late => Miss::TooLate(fault),
-        When::First => Miss::Failed(fault),
-    })?;
+    let seen = point::before(run)?;
     let (points, position) = take(run, &locked, seen, granted_ns, early)?;
     thaw(run)?;
     prove(run, &locked)?;
@@ -189,7 +170,7 @@ fn take(
 ) -> Result<(Vec<PointTimes>, Vec<Rows>), Fault> {
     drop_lock_too_early(run)?;
     if run.plan.window.freeze.is_empty() {
-        point::order_first(run, &mut seen)?;
+        point::order_all(run, &mut seen)?;
     }
     let position = early.map_or_else(|| position(run), Ok)?;
     let frozen = freeze(run, locked)?;
@@ -254,12 +235,7 @@ fn unlock(run: &mut Run<'_>) -> Result<(), Fault> {
     run.release(|claim| matches!(claim, Claim::Locked { .. }))
 }
 
-fn times(run: &Run<'_>, when: When, tries: u32, proof: Proof) -> WindowTimes {
-    let when = match (run.plan.window.when, when) {
-        (When::First, _) => "first",
-        (When::Late, When::Late) => "late",
-        (When::Late, When::First) => "late, then first",
-    };
+fn times(run: &Run<'_>, tries: u32, proof: Proof) -> WindowTimes {
     let lock = run.plan.window.kind.name();
-    WindowTimes { lock, when, tries, proof, ..WindowTimes::default() }.measured()
+    WindowTimes { lock, tries, proof, ..WindowTimes::default() }.measured()
 }

@@ -35,14 +35,13 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
     let good = |name, sim, plan| Scenario { name, sim, succeeds: true, plan };
     let mut all = vec![
         good("mariadb-replica", worlds::mariadb_replica(), plans::mariadb_replica()),
-        good("lock-first", worlds::mariadb_replica(), plans::lock_first()),
         good("whole-command", worlds::mariadb_replica(), plans::whole()),
         good(
             "mariadb-replica-explicit-freeze",
             worlds::mariadb_replica(),
             plans::explicit_freeze(),
         ),
-        good("thin-late", worlds::thin(), plans::thin_late()),
+        good("thin", worlds::thin(), plans::thin_replica()),
         good("thin-whole", worlds::thin(), plans::thin_whole()),
         good("two-volumes", worlds::two_volumes(), plans::two_volumes()),
         good("mysql-two-channels", worlds::mysql_two_channels(), plans::mysql_two_channels()),

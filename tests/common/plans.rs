@@ -10,7 +10,7 @@ use holdstill::host::{
     Brim, Cmd, Guard, Login, MountOrder, Point, Reach, Secret, Shell, Sign, Sql,
 };
 use holdstill::plan::{
-    Patience, Plan, Policy, Publish, Replica, Resume, Source, Take, Tools, When, Window,
+    Patience, Plan, Policy, Publish, Replica, Resume, Source, Take, Tools, Window,
 };
 use holdstill::snapshot::command::{self, Programs};
 use holdstill::snapshot::lvm::{self, Name};
@@ -36,23 +36,16 @@ pub(crate) const POOL: &str = "pool";
 /// How long a statement may take.
 const SQL_MS_MAX: Millis = Millis(5_000);
 
-/// A MariaDB replica; the lock comes late, and the freeze is left to device-mapper.
+/// A MariaDB replica; the freeze is left to device-mapper.
 pub(crate) fn mariadb_replica() -> Plan {
     let stop = vec!["STOP SLAVE SQL_THREAD"];
     let restarts = vec![("", "START SLAVE SQL_THREAD")];
     replica(alone(Flavour::MariaDb, "xfs"), "SHOW ALL SLAVES STATUS", &stop, &restarts)
 }
 
-/// The same with the lock first.
-pub(crate) fn lock_first() -> Plan {
-    let mut plan = mariadb_replica();
-    plan.window.when = When::First;
-    plan
-}
-
 /// The same with a command that is run to its end under the lock.
 pub(crate) fn whole() -> Plan {
-    let mut plan = lock_first();
+    let mut plan = mariadb_replica();
     plan.shell = None;
     plan.claims.retain(|claim| !matches!(claim, Claim::Shell { .. }));
     plan.sources[0].take = take_whole(0, "data");
@@ -65,7 +58,7 @@ fn take_whole(at: usize, lv: &str) -> Take {
 }
 
 /// The same from a thin volume.
-pub(crate) fn thin_late() -> Plan {
+pub(crate) fn thin_replica() -> Plan {
     let mut plan = mariadb_replica();
     let (origin, pool) = (Name::new(VG, "data"), thin::pool_device(&Name::new(VG, POOL)));
     plan.brims.push(Brim { pool: pool.clone(), percent_max: 90 });
@@ -80,7 +73,7 @@ pub(crate) fn thin_late() -> Plan {
 
 /// The same by a command that is run to its end under the lock.
 pub(crate) fn thin_whole() -> Plan {
-    let thin = thin_late();
+    let thin = thin_replica();
     let mut plan = Plan { brims: thin.brims, ..whole() };
     let (origin, hold) = (Name::new(VG, "data"), Millis(20_000));
     plan.sources[0].kind = Kind::Thin;
@@ -243,7 +236,6 @@ fn window(flavour: Flavour, kind: LockKind) -> Window {
         hold_ms_max: Millis(30_000),
         kind,
         lock: kind.lock().map(|lock| Sql::lock(lock, SQL_MS_MAX)),
-        when: When::Late,
         tries_max: 3,
         pause: Millis(500),
         write_logs: Sql::lock(WRITE_LOGS, SQL_MS_MAX),

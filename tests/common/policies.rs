@@ -5,7 +5,7 @@ use holdstill::claim::Claim;
 use holdstill::database::dialect::{LockKind, WRITE_LOGS};
 use holdstill::host::Sql;
 use holdstill::host::sim::{Running, Sim};
-use holdstill::plan::{Plan, Policy, Resume, When};
+use holdstill::plan::{Plan, Policy, Resume};
 use holdstill::units::Millis;
 
 use super::{Scenario, plans, worlds};
@@ -66,13 +66,12 @@ pub(crate) fn quiet() -> Sim {
 
 /// Nothing is locked.
 pub(crate) fn unlocked() -> Plan {
-    let mut plan = plans::lock_first();
+    let mut plan = plans::mariadb_replica();
     plan.claims.retain(|claim| !matches!(claim, Claim::Locked { .. }));
     plan.session.clear();
     plan.patience.question = None;
     plan.window.kind = LockKind::Nothing;
     plan.window.lock = None;
-    plan.window.when = When::First;
     plan.window.write_logs = Sql::control(WRITE_LOGS, plan.window.write_logs.ms_max);
     plan
 }

@@ -29,11 +29,11 @@ APPLIES_S_MAX = 60
 LOCK, UNLOCK = "FLUSH TABLES WITH READ LOCK", "UNLOCK TABLES"
 # What each way of holdstill writes into the section [lock] of its configuration.
 OF_BOTH = {
-    "holdstill-ftwrl": {"kind": "ftwrl", "when": "first"},
+    "holdstill-ftwrl": {"kind": "ftwrl"},
     "holdstill-none": {"kind": "none"},
 }
 OF_MARIADB = {
-    "holdstill-stage": {"kind": "backup-stage", "when": "first"},
+    "holdstill-stage": {"kind": "backup-stage"},
 }
 OVERLAYS = OF_BOTH | (OF_MARIADB if MARIADB else {})
 GROWING = ("textbook", "holdstill-ftwrl")
@@ -188,7 +188,6 @@ def of_window(window):
         "waited_ms": span(proof, "asked_ns", "granted_ns"),
         "locked_ms": span(proof, "granted_ns", "unlocked_ns"),
         "suspended_ms": max((ms for ms in suspended if ms is not None), default=None),
-        "when": window["when"],
         "tries": window["tries"],
     }
 

@@ -31,7 +31,6 @@ def backup_of(world, server):
     before, after = point["transactions"]
     expect(before < after, f"the pool's id did not go up: {point}")
     return figures | {
-        "when": f"'{window['when']}'",
         "tries": window["tries"],
         "suspended_ms": window["suspended_ms"],
     }

@@ -157,17 +157,6 @@ fn the_volume() {
 }
 
 #[test]
-fn a_late_lock_is_refused() {
-    check(
-        MARIADB,
-        |world| world.config.push_str("[lock]\nwhen = \"late\"\n"),
-        "cannot take the lock late: a freeze that has begun would not be seen, and the snapshot \
-         could be from before the lock",
-        "Write 'when = \"first\"' under [lock], or leave it out.",
-    );
-}
-
-#[test]
 fn several_volumes_that_cannot_stand_still_together() {
     let redo = |world: &mut World| {
         world.mounts.push(mount("/redo", "xfs", "/dev/mapper/data-redo", REDO));

@@ -5,7 +5,7 @@ use super::world::{REDO, ROOT, SOURCE, THIN, World, mount};
 use crate::claim::Claim;
 use crate::database::statements;
 use crate::host::{Brim, Link};
-use crate::plan::{Plan, Take, Verdict, When};
+use crate::plan::{Plan, Take, Verdict};
 use crate::snapshot::Kind;
 
 const MARIADB: &str = include_str!("../../../tests/facts/mariadb-10.11.txt");
@@ -162,7 +162,7 @@ fn logs_on_a_volume_of_their_own_are_frozen_taken_and_copied_too() {
         plan.sources.iter().map(|one| (one.lv.as_str(), one.tree.as_str())).collect();
     assert_eq!(trees, [("mysql", "tree"), ("redo", "tree.2")]);
     let frozen = ["/var/lib/mysql", "/redo"].map(std::path::PathBuf::from);
-    assert_eq!((plan.window.freeze.as_slice(), plan.window.when), (&frozen[..], When::First));
+    assert_eq!(plan.window.freeze, frozen);
     assert_eq!(plan.window.guard.thaw, frozen);
     let thawed = plan.claims.iter().filter(|claim| matches!(claim, Claim::Frozen { .. }));
     assert_eq!(thawed.count(), 2);
@@ -190,6 +190,5 @@ fn of_two_thin_volumes_each_snapshot_is_a_whole_command_and_their_pool_has_one_b
 fn a_volume_with_a_snapshot_is_taken_by_a_whole_command_under_the_lock() {
     let plan = plan(|world| world.lvs = world.lvs.replacen("-wi-ao", "owi-ao", 1));
     assert!(matches!(plan.sources[0].take, Take::Whole(_)) && plan.shell.is_none());
-    assert_eq!(plan.window.when, When::First);
     assert!(!plan.claims.iter().any(|claim| matches!(claim, Claim::Shell { .. })));
 }
