@@ -6,6 +6,7 @@ import case_conformance
 import case_demo
 import case_errors
 import case_hang
+import case_policy
 import case_signals
 import case_speed
 import case_stall
@@ -23,6 +24,7 @@ GROUPS = {
     "kills": case_signals.KILLS,
     "explicit": case_signals.EXPLICIT,
     "window": case_window.CASES,
+    "policy": case_policy.CASES,
     "stall": case_stall.CASES,
     "hang": case_hang.CASES,
     "two_volumes": case_volumes.CASES,

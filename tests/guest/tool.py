@@ -54,7 +54,7 @@ def config(server, user=USER, password=PASSWORD, raw="", **sections):
         "destination": {"directory": str(BACKUPS)},
     }
     for name, overlay in sections.items():
-        settings[name if name != "top" else ""] |= overlay
+        settings.setdefault(name if name != "top" else "", {}).update(overlay)
     path = CONFIGS / "holdstill.toml"
     path.write_text("\n".join(map(_section, settings.items())) + raw)
     return path
