@@ -10,7 +10,9 @@ ORDER = (
     "textbook",
     "mylvmbackup",
     "holdstill-ftwrl",
+    "holdstill-ftwrl-late",
     "holdstill-stage",
+    "holdstill-stage-late",
     "holdstill-none",
     "floor",
 )

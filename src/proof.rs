@@ -2,12 +2,13 @@
 //! that they must have. It is data, kept in `backup.json`; a backup whose times do not prove it is
 //! never published.
 //!
-//! What each time says: the snapshot was ordered after `ordered_ns`, so nothing of its suspend, not
-//! even the freeze with which it begins, was before that; a look begun at `seen_ns` found the
+//! What each time says: the snapshot could not begin before `let_go_ns`, when it was ordered or, if
+//! lvm was held just before its suspend, let go. So nothing of the suspend, not even the freeze with
+//! which it begins, was before that. A look begun at `seen_ns` found the
 //! origin live on its old table, and one ended by `resumed_ns` found it live on its new one. Only a
-//! suspended device changes its live table, so the suspend lies between order and second look,
-//! whether or not a look fell into it. With the lock granted before the order and its session
-//! proven alive after the second look, all of it lies inside the lock.
+//! suspended device changes its live table, so the suspend lies between the two, whether or not a
+//! look fell into it. With the lock granted before `let_go_ns` and its session proven alive after
+//! the second look, all of it lies inside the lock.
 
 use serde::Serialize;
 
@@ -35,8 +36,8 @@ pub struct Proof {
 pub struct PointTimes {
     /// The volume.
     pub volume: String,
-    /// Just before the snapshot was ordered.
-    pub ordered_ns: u64,
+    /// Just before the snapshot was ordered or, where lvm was held at it, let go.
+    pub let_go_ns: u64,
     /// Just before the last look at the origin that was to find it on its old table, live.
     pub seen_ns: u64,
     /// When the origin was first seen suspended, if a look fell into that time.
@@ -66,7 +67,7 @@ impl Proof {
         in_order(asked, granted)?;
         for point in &self.points {
             in_order(granted, ("the origin was seen before its suspend", point.seen_ns))?;
-            in_order(granted, ("the snapshot was ordered", point.ordered_ns))?;
+            in_order(granted, ("the snapshot was let go", point.let_go_ns))?;
             in_order(("the origin was seen live again", point.resumed_ns), proven)?;
         }
         in_order(proven, unlocked)
@@ -119,7 +120,7 @@ impl PointTimes {
     fn check(&self) -> Result<(), String> {
         let seen = ("the origin was seen before its suspend", self.seen_ns);
         let resumed = ("the origin was seen live again", self.resumed_ns);
-        in_order(("the snapshot was ordered", self.ordered_ns), resumed)?;
+        in_order(("the snapshot was let go", self.let_go_ns), resumed)?;
         if let Some(suspended) = self.suspended_ns {
             let suspended = ("the origin was seen suspended", suspended);
             in_order(seen, suspended)?;
@@ -151,7 +152,7 @@ mod tests {
     fn good() -> Proof {
         let point = PointTimes {
             volume: "lab/data".into(),
-            ordered_ns: 35,
+            let_go_ns: 35,
             seen_ns: 30,
             suspended_ns: Some(40),
             resumed_ns: 50,
@@ -192,8 +193,8 @@ mod tests {
             ("suspend (41 ns) after", |proof| proof.points[0].seen_ns = 41),
             ("suspended (51 ns) after", |proof| proof.points[0].suspended_ns = Some(51)),
             ("again (61 ns) after", |proof| proof.points[0].resumed_ns = 61),
-            ("ordered (19 ns)", |proof| proof.points[0].ordered_ns = 19),
-            ("ordered (51 ns) after", |proof| proof.points[0].ordered_ns = 51),
+            ("let go (19 ns)", |proof| proof.points[0].let_go_ns = 19),
+            ("let go (51 ns) after", |proof| proof.points[0].let_go_ns = 51),
             ("alive (71 ns) after", |proof| proof.proven_ns = Some(71)),
             ("expected 1 snapshot point(s)", |proof| proof.points.clear()),
         ];

@@ -37,6 +37,8 @@ pub enum Wrong {
     LogsLeftInMemory,
     /// The lock is dropped when the origin's new table is loaded, as `slaves` in sysfs tells it.
     UnlockAtLoad,
+    /// The late lock's order is not held, and is taken not to have come to its suspend.
+    OrderNotHeld,
     /// Where nothing is locked, nobody is taken to write.
     StillnessAssumed,
     /// A pool's transaction id that went up is taken for our snapshot's, whoever raised it.
@@ -47,7 +49,7 @@ pub enum Wrong {
 
 impl Wrong {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::UndoInActionOrder,
         Self::ClaimSavedAfterItsAct,
         Self::UndoByName,
@@ -63,6 +65,7 @@ impl Wrong {
         Self::LockDroppedBeforeSuspend,
         Self::LogsLeftInMemory,
         Self::UnlockAtLoad,
+        Self::OrderNotHeld,
         Self::StillnessAssumed,
         Self::AnyTransaction,
         Self::ReceiverPosition,

@@ -4,6 +4,7 @@
 //! behaves as the simulated one does. The real half is ignored unless asked for, and then fails if
 //! the lab is not there: it never passes by not running.
 
+mod shell;
 mod thin;
 
 use std::path::PathBuf;
@@ -12,7 +13,7 @@ use holdstill::claim::Claim;
 use holdstill::host::linux::Linux;
 use holdstill::host::{
     Act, Answer, Ask, Cmd, Fault, Guard, Host, Login, MountOrder, Overrun, Point, Reach, Secret,
-    Session, Shell, Sign, Sql, Standing, Thaw, Until, Watch,
+    Session, Shell, Sign, Sql, Thaw, Until, Watch,
 };
 use holdstill::snapshot::command::{self, Programs};
 use holdstill::snapshot::lvm::{self, Name};
@@ -50,13 +51,10 @@ struct Place {
 /// A case: what it does, on whichever machine.
 type Case = fn(&mut dyn Host, &Place);
 
-const CASES: [(&str, Case); 13] = [
+const CASES: [(&str, Case); 10] = [
     ("a snapshot comes, is seen, and goes twice", snapshot_comes_and_goes),
     ("a volume of the same name without our tag stays", foreign_volume_stays),
     ("a snapshot of nothing leaves nothing", snapshot_of_nothing),
-    ("an order to a warm shell is seen at its point", order_is_seen),
-    ("an order that fails is told in lvm's words", order_fails),
-    ("there is one shell, and it goes twice", one_shell),
     ("our mount comes, is ours, and goes twice", mount_comes_and_goes),
     ("a freeze is thawed once", freeze_and_thaw),
     ("the lock session is one session", one_lock_session),
@@ -68,7 +66,7 @@ const CASES: [(&str, Case); 13] = [
 
 #[test]
 fn on_the_simulated_machine() {
-    for (name, case) in CASES {
+    for (name, case) in CASES.into_iter().chain(shell::CASES) {
         println!("case: {name}");
         let mut sim = common::scenarios().remove(0).sim;
         case(&mut sim, &simulated());
@@ -85,7 +83,7 @@ fn on_the_simulated_machine() {
 fn on_the_real_machine() {
     let mut host = Linux::new().expect("the process can be prepared");
     let place = real(&host);
-    for (name, case) in CASES {
+    for (name, case) in CASES.into_iter().chain(shell::CASES) {
         println!("case: {name}");
         case(&mut host, &place);
     }
@@ -270,61 +268,6 @@ fn snapshot_of_nothing(host: &mut dyn Host, place: &Place) {
     host.act(&Act::Run(cmd)).expect_err("there is no such origin");
     assert_eq!(place.volume(host, &lv), None);
     place.claim(&lv).undo(host).expect("removing nothing is done");
-}
-
-fn order_is_seen(host: &mut dyn Host, place: &Place) {
-    const QUIET: Standing = Standing { suspended: false, loaded: false, mark: 0 };
-    let lv = format!("hs-{RUN}");
-    assert_eq!(host.standing(&place.point(&lv)), Ok(QUIET), "a plain origin, and nothing of ours");
-    place.store(host, &lv);
-    assert_eq!(host.standing(&place.point(&lv)), Ok(QUIET), "a store is no snapshot yet");
-    host.act(&place.shell()).expect("it gets ready");
-    let before = host.now().expect("the clock runs");
-    host.act(&place.order(&place.origin, &lv)).expect("it takes an order");
-    host.act(&place.order(&place.origin, &lv)).expect_err("it is at it, or through");
-    let near = host.watch(&place.watch(&lv, Until::Near)).expect("it comes near");
-    let past = host.watch(&place.watch(&lv, Until::Past)).expect("it passes");
-    assert!(before < near.at && near.at <= past.at);
-    assert!(past.suspended.is_none_or(|at| before < at && at < past.at));
-    assert_eq!(host.standing(&place.point(&lv)), Ok(Standing { mark: 1, ..QUIET }));
-    assert_eq!(host.act(&Act::CloseShell(MS_MAX)), Ok(Answer::Text(None)), "no complaint");
-    let volume = place.volume(host, &lv).expect("it is reported");
-    assert!(volume.has_tag(TAG));
-    assert_eq!(volume.origin.as_deref(), Some(place.origin.as_str()));
-    assert_eq!(volume.why_invalid(), None);
-    place.claim(&lv).undo(host).expect("it can be removed");
-    assert_eq!(host.standing(&place.point(&lv)), Ok(QUIET));
-}
-
-fn order_fails(host: &mut dyn Host, place: &Place) {
-    let lv = format!("hs-{RUN}");
-    place.store(host, &lv);
-    for (origin, own) in [("not-there", lv.as_str()), (place.origin.as_str(), "not-there")] {
-        host.act(&place.shell()).expect("it gets ready");
-        host.act(&place.order(origin, own)).expect("it takes an order");
-        for until in [Until::Near, Until::Past] {
-            let fault = host.watch(&place.watch(own, until)).expect_err("there is no such volume");
-            assert!(matches!(fault, Fault::Refused(_)), "{fault}");
-            println!("told: {fault}");
-        }
-        let said = host.act(&Act::CloseShell(MS_MAX)).expect("it ends");
-        assert!(matches!(said, Answer::Text(Some(_))), "it complained, and said {said:?}");
-    }
-    place.claim(&lv).undo(host).expect("a store can be removed");
-    assert_eq!(place.volume(host, &lv), None);
-}
-
-fn one_shell(host: &mut dyn Host, place: &Place) {
-    let own = "not-there";
-    host.act(&place.order(&place.origin, own)).expect_err("there is no shell");
-    host.watch(&place.watch(own, Until::Past)).expect_err("there is no shell");
-    host.act(&place.shell()).expect("it gets ready");
-    host.act(&place.shell()).expect_err("there is one already");
-    host.act(&Act::CloseShell(MS_MAX)).expect("it ends");
-    host.act(&Act::CloseShell(MS_MAX)).expect("ending nothing is done");
-    host.act(&place.order(&place.origin, own)).expect_err("there is no shell any more");
-    host.act(&place.shell()).expect("there can be another");
-    host.act(&Act::CloseShell(MS_MAX)).expect("it ends");
 }
 
 fn mount_comes_and_goes(host: &mut dyn Host, place: &Place) {

@@ -58,7 +58,9 @@ fn a_good_run_acts_in_the_golden_order() {
 
 #[test]
 fn a_good_run_does_what_the_audit_promised() {
-    for scenario in scenarios().into_iter().filter(|one| one.succeeds) {
+    // Whether the kernel lets lvm be held is seen only when that is tried.
+    let foreseen = |one: &Scenario| one.succeeds && one.name != "untraceable";
+    for scenario in scenarios().into_iter().filter(foreseen) {
         let (mut acts, outcome) = backup(scenario.sim, &scenario.plan, &[]);
         // How long something is waited for cannot be promised.
         acts.retain(|act| !act.starts_with("wait for "));
@@ -69,7 +71,7 @@ fn a_good_run_does_what_the_audit_promised() {
 
 #[test]
 fn a_failed_snapshot_lets_the_server_go_first() {
-    let scenario = scenario("mariadb-replica-explicit-freeze");
+    let scenario = scenario("two-volumes");
     let (acts, outcome) = spoiled(&scenario, "lvcreate", Blow::FailHalf);
     assert!(outcome.result.is_err() && outcome.is_clean());
     check("failed-snapshot.txt", &acts);
@@ -108,7 +110,7 @@ fn a_volume_that_others_make_in_the_pool_is_not_taken_for_ours() {
 
 #[test]
 fn a_dead_run_is_recovered() {
-    let scenario = scenario("mariadb-replica-explicit-freeze");
+    let scenario = scenario("two-volumes");
     let mut host = Recorder::new(crashed(&scenario, "lvcreate", Blow::CrashHalf));
     let all = recover::recover(&mut host, Path::new(STATE)).expect("it can look");
     assert!(all.iter().all(|one| one.end.is_clean()) && all.len() == 1, "{all:?}");
@@ -117,7 +119,7 @@ fn a_dead_run_is_recovered() {
 
 #[test]
 fn nothing_is_told_while_the_server_stands_still() {
-    let scenario = scenario("mariadb-replica-explicit-freeze");
+    let scenario = scenario("two-volumes");
     let snapshot = call_of(&scenario, "lvcreate");
     for script in [&[][..], &[(snapshot, Blow::FailHalf)]] {
         let mut host = Recorder::new(Faulty::new(scenario.sim.clone(), script));

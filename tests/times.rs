@@ -91,7 +91,7 @@ fn times_that_do_not_prove_the_lock_publish_nothing() {
     let broken = [
         "the lock was asked for",
         "the lock was granted",
-        "the snapshot was ordered",
+        "the snapshot was let go",
         "the origin was seen before its suspend",
         "the origin was seen suspended",
         "the origin was seen live again",

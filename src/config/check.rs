@@ -73,6 +73,7 @@ impl Check<'_> {
             hold_ms_max: self.limit("lock.hold_ms_max", raw.hold_ms_max, HOLD_MS_MAX),
             freeze: raw.freeze.unwrap_or(Freeze::Auto),
             kind: raw.kind.unwrap_or_default(),
+            when: raw.when.unwrap_or_default(),
             tries_max: self.tries(raw.tries_max),
             pause_ms: self.limit("lock.pause_ms", raw.pause_ms, PAUSE_MS),
             long_statements: raw.long_statements.unwrap_or_default(),

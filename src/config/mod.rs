@@ -82,6 +82,8 @@ pub struct Lock {
     pub wait_ms_max: Millis,
     /// How long the lock may be held.
     pub hold_ms_max: Millis,
+    /// When the lock is asked for.
+    pub when: When,
     /// Who freezes the filesystem.
     pub freeze: Freeze,
     /// How writes are stopped.
@@ -126,6 +128,17 @@ pub enum Kind {
     BackupStage,
     /// Not at all.
     None,
+}
+
+/// When the lock is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum When {
+    /// When lvm has prepared everything and is held just before it suspends the volume.
+    #[default]
+    Late,
+    /// Before lvm begins.
+    First,
 }
 
 /// Who freezes the filesystem.

@@ -35,6 +35,7 @@ pub(super) const KEYS: [(&str, &[&str]); 7] = [
         "lock",
         &[
             "kind",
+            "when",
             "wait_ms_max",
             "hold_ms_max",
             "tries_max",
@@ -107,6 +108,7 @@ pub(super) struct Lock {
     pub(super) hold_ms_max: Option<Millis>,
     pub(super) freeze: Option<super::Freeze>,
     pub(super) kind: Option<super::Kind>,
+    pub(super) when: Option<super::When>,
     pub(super) tries_max: Option<u32>,
     pub(super) pause_ms: Option<Millis>,
     pub(super) long_statements: Option<super::LongStatements>,

@@ -71,12 +71,21 @@ pub enum Act {
     Run(Cmd),
     /// Starts a shell of lvm and lets it do what makes it warm; refused if there is one.
     OpenShell(Shell),
+    /// Has the shell stop in its next command, just before that suspends a device, which
+    /// [`Look::Watch`] sees; the kernel lets it go on when this process dies. Refused, and nothing
+    /// changed, where the kernel does not allow it, or if there is no shell.
+    ///
+    /// [`Look::Watch`]: super::Look::Watch
+    HoldShell,
+    /// Lets a held shell go on. Refused unless it is held there now: what was to come may have
+    /// been.
+    LetGo,
     /// Hands the shell a command and returns at once; what becomes of it, [`Look::Watch`] sees.
     /// A shell takes one: lvm's does not survive a command after one that named its devices.
     ///
     /// [`Look::Watch`]: super::Look::Watch
     Order(String),
-    /// Lets the shell finish what it does and end, and waits for that: what its last command
+    /// Lets the shell go, finish what it does and end, and waits for that: what its last command
     /// complained of, as `Text`. Overdue if it does not end. Done as well if there is none.
     CloseShell(Millis),
     /// Mounts a filesystem.
@@ -205,6 +214,8 @@ impl fmt::Display for Act {
             Self::Pause(ms) => write!(f, "wait for {ms}"),
             Self::Run(cmd) => write!(f, "{cmd}"),
             Self::OpenShell(shell) => write!(f, "start {} as a shell", shell.program.display()),
+            Self::HoldShell => f.write_str("hold the shell of lvm before it suspends a device"),
+            Self::LetGo => f.write_str("let the shell of lvm go on"),
             Self::Order(command) => write!(f, "lvm> {command}"),
             Self::CloseShell(_) => f.write_str("end the shell of lvm"),
             Self::Mount(order) => write!(f, "{order}"),

@@ -161,8 +161,6 @@ pub struct Exit {
 pub struct Standing {
     /// Whether the origin is suspended.
     pub suspended: bool,
-    /// Whether the origin has a new table loaded, which its next resume will make the live one.
-    pub loaded: bool,
     /// A number that goes up when the point passes: 0 and 1 for [`Sign::Tables`], the transaction
     /// id for [`Sign::Transaction`].
     ///

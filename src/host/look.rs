@@ -95,8 +95,8 @@ pub struct Watch {
 /// and the point has not passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
-    /// lvm is about to suspend the origin, or has done so.
-    Near,
+    /// The shell is held: lvm has prepared everything and suspended nothing.
+    Held,
     /// The point has passed and the origin is live again.
     Past,
 }

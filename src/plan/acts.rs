@@ -1,7 +1,7 @@
 //! The acts of a run in which nothing goes wrong, from the plan alone: what the audit prints.
 //! A test holds this list against the trace of a real run on the simulated machine.
 
-use super::{Plan, Resume, Source, Take};
+use super::{Plan, Resume, Source, Take, When};
 use crate::claim::Claim;
 use crate::database::statements;
 use crate::host::{Act, Cmd, Session, Sql};
@@ -50,7 +50,14 @@ fn store(source: &Source) -> &[Cmd] {
 
 fn window(plan: &Plan) -> Vec<Act> {
     let window = &plan.window;
+    let late = window.when == When::Late;
+    let orders = || plan.sources.iter().map(take);
     let mut acts = Vec::new();
+    if late {
+        acts.push(Act::HoldShell);
+        acts.extend(orders());
+    }
+    acts.extend(plan.sources.iter().map(|one| Act::SyncFs(one.mount.clone())));
     if window.lock.is_some() {
         acts.push(Act::Connect(plan.login.clone()));
         acts.extend(plan.session.iter().cloned().map(Act::Sql));
@@ -61,7 +68,11 @@ fn window(plan: &Plan) -> Vec<Act> {
     acts.push(Act::Arm(window.hold_ms_max));
     acts.push(Act::Sql(window.write_logs.clone()));
     acts.extend(window.freeze.iter().cloned().map(Act::Freeze));
-    acts.extend(plan.sources.iter().map(take));
+    if late {
+        acts.push(Act::LetGo);
+    } else {
+        acts.extend(orders());
+    }
     acts.extend(window.freeze.iter().rev().cloned().map(Act::Thaw));
     acts.extend(plan.unlock().cloned().map(Act::Sql));
     acts.extend(plan.unlock().map(|_| Act::Hangup(Session::Lock)));

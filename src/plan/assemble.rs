@@ -7,7 +7,9 @@ use super::source::OnVolume;
 use super::space::Room;
 use super::take::Way;
 use super::tools::Programs;
-use super::{Note, Patience, Plan, Publish, Refusal, Source, Tools, Window, replication, source};
+use super::{
+    Note, Patience, Plan, Publish, Refusal, Source, Tools, When, Window, replication, source,
+};
 use crate::claim::Claim;
 use crate::config::Config;
 use crate::copy::rsync;
@@ -43,6 +45,7 @@ pub(super) struct Found {
     pub(super) rooms: Vec<Room>,
     pub(super) freeze: Vec<PathBuf>,
     pub(super) way: Way,
+    pub(super) when: When,
     pub(super) destination: super::destination::Found,
     pub(super) notes: Vec<Note>,
 }
@@ -172,6 +175,7 @@ fn window(config: &Config, found: &Found) -> Window {
             None => Sql::control(write_logs, lock_ms_max),
         },
         lock,
+        when: found.when,
         position: found.server.own_position(),
         freeze: found.freeze.clone(),
         ask_ms_max: ASK_MS_MAX.min(hold),

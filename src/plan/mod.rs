@@ -115,6 +115,8 @@ pub struct Window {
     pub kind: LockKind,
     /// Takes the lock; nothing where nothing is locked.
     pub lock: Option<Sql>,
+    /// When the lock is asked for.
+    pub when: When,
     /// How often the lock is asked for before the run gives up.
     pub tries_max: u32,
     /// What passes between two tries.
@@ -127,6 +129,15 @@ pub struct Window {
     pub freeze: Vec<PathBuf>,
     /// How long each question under the lock may take.
     pub ask_ms_max: Millis,
+}
+
+/// When the lock is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// When lvm has prepared the snapshot and is held just before it suspends the origin.
+    Late,
+    /// Before the snapshot is ordered.
+    First,
 }
 
 /// A volume that is copied, and its snapshot.

@@ -1,11 +1,15 @@
 //! How each snapshot is taken: by an order to a warmed shell of lvm, whose point is seen in
 //! device-mapper, or, where that cannot be, by a command that is run to its end under the lock.
 
+use std::path::Path;
+
 use super::make::pass;
 use super::source::{self, OnVolume, unreadable};
 use super::space::Room;
 use super::tools::Programs;
-use super::{Note, Refusal, Take, Tools};
+use super::{Note, Refusal, Take, Tools, When};
+use crate::config;
+use crate::database::dialect::LockKind;
 use crate::host::{Ask, Host, Point, Shell, Sign};
 use crate::snapshot::lvm::{self, Name};
 use crate::snapshot::{command, thick, thin};
@@ -70,6 +74,13 @@ fn unordered(one: &OnVolume, tools: &Tools) -> Option<String> {
     })
 }
 
+/// Whether no process may trace another, not even its own child
+/// (Documentation/admin-guide/LSM/Yama.rst: 3, "no attach").
+fn untraceable(host: &dyn Host) -> Result<bool, Refusal> {
+    let scope = host.file(Path::new("/proc/sys/kernel/yama/ptrace_scope"))?;
+    Ok(scope.is_some_and(|scope| scope.trim() == "3"))
+}
+
 /// The numbers of a version such as `2.03.16(2)`.
 fn numbers(version: &str) -> Vec<u32> {
     let plain = version.split('(').next().unwrap_or_default();
@@ -82,6 +93,34 @@ impl Way {
         let Self::Ordered(devices) = self else { return None };
         let (program, warm) = (programs.lvm.clone(), command::warm(devices));
         Some(Shell { program, warm, ms_max: SHELL_MS_MAX })
+    }
+
+    /// When the lock is asked for: late, if the operator lets it and the kernel may let lvm be held.
+    pub(super) fn when(
+        &self,
+        host: &dyn Host,
+        wanted: config::When,
+        kind: LockKind,
+        notes: &mut Vec<Note>,
+    ) -> Result<When, Refusal> {
+        if kind.lock().is_none() {
+            return Ok(When::First);
+        }
+        let why = match (self, wanted) {
+            (Self::Whole, _) => "the snapshot is a command of its own",
+            (_, config::When::First) => "'when' says so",
+            _ if untraceable(host)? => "the kernel lets no process be traced (yama/ptrace_scope)",
+            _ => {
+                pass(
+                    notes,
+                    "lock",
+                    "asked for when lvm is held just before it suspends the volume",
+                );
+                return Ok(When::Late);
+            }
+        };
+        pass(notes, "lock", format!("asked for before the snapshot is ordered: {why}"));
+        Ok(When::First)
     }
 
     /// How one volume's snapshot is taken.

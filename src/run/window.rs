@@ -1,17 +1,18 @@
 //! The window: while writes are stopped. Prepared acts only; nothing of ours is written, and no
 //! statement is sent while the filesystem is frozen.
 //!
-//! The snapshot is ordered under the lock, and the window closes as soon as the origin is live
-//! again, not when the command ends.
+//! lvm is let go to suspend the origin under the lock, and the window closes as soon as the origin
+//! is live again, not when the command ends.
 //!
 //! Deliberately absent: early returns that would leave the server locked. Whatever fails here
 //! leaves through `again` or `settle`, which thaw and unlock before they do anything else.
 
-use super::point::{self, Seen};
+use super::point::{self, Eve};
 use super::{Event, Run, prepare};
 use crate::claim::Claim;
 use crate::database::{coordinates, dialect};
 use crate::host::{Act, Ask, Fault, Rows, Session};
+use crate::plan::When;
 use crate::proof::{PointTimes, Proof};
 use crate::store::{Record, WindowTimes};
 use crate::wrong::{self, Wrong};
@@ -47,12 +48,15 @@ const LOCK_WAIT_TIMEOUT: u16 = 1205;
 
 /// Takes the snapshots while the server holds still, if need be in several tries.
 pub(super) fn hold_still(run: &mut Run<'_>, record: &mut Record) -> Result<Taken, Fault> {
+    let when = point::prepare(run)?;
+    // Once more: stopping appliers and preparing the snapshot took time.
+    prepare::flush(run)?;
     let mut tries = 1;
     loop {
         run.heed_signal()?;
-        let miss = match once(run) {
+        let miss = match once(run, when) {
             Ok((taken, proof, position)) => {
-                record.window = times(run, tries, proof);
+                record.window = times(run, when, tries, proof);
                 record.coordinates.own =
                     coordinates::own(&run.plan.server, &position).map_err(Fault::unsure)?;
                 return Ok(taken);
@@ -80,7 +84,7 @@ fn again(run: &mut Run<'_>, why: &Fault) -> Result<(), Fault> {
 }
 
 /// One try: from a server that writes to a server that writes.
-fn once(run: &mut Run<'_>) -> Result<(Taken, Proof, Vec<Rows>), Miss> {
+fn once(run: &mut Run<'_>, when: When) -> Result<(Taken, Proof, Vec<Rows>), Miss> {
     prepare::sessions(run)?;
     let connection = connection(run)?;
     run.host.act(&Act::Arm(run.plan.window.wait_ms_max))?;
@@ -92,8 +96,8 @@ fn once(run: &mut Run<'_>) -> Result<(Taken, Proof, Vec<Rows>), Miss> {
     // written after it is seen when it is asked for again.
     let early = if locked.connection.is_none() { Some(position(run)?) } else { None };
     write_logs(run, &locked)?;
-    let seen = point::before(run)?;
-    let (points, position) = take(run, &locked, seen, granted_ns, early)?;
+    let eve = point::eve(run, when, granted_ns)?;
+    let (points, position) = take(run, &locked, eve, early)?;
     thaw(run)?;
     prove(run, &locked)?;
     let proven_ns = run.host.now()?;
@@ -164,17 +168,16 @@ fn write_logs(run: &mut Run<'_>, _: &Locked) -> Result<(), Fault> {
 fn take(
     run: &mut Run<'_>,
     locked: &Locked,
-    mut seen: Vec<Seen>,
-    granted_ns: u64,
+    mut eve: Eve,
     early: Option<Vec<Rows>>,
 ) -> Result<(Vec<PointTimes>, Vec<Rows>), Fault> {
     drop_lock_too_early(run)?;
     if run.plan.window.freeze.is_empty() {
-        point::order_all(run, &mut seen)?;
+        point::begin_all(run, &mut eve)?;
     }
     let position = early.map_or_else(|| position(run), Ok)?;
     let frozen = freeze(run, locked)?;
-    let points = point::take(run, &frozen, seen, granted_ns)?;
+    let points = point::take(run, &frozen, eve)?;
     Ok((points, position))
 }
 
@@ -235,7 +238,12 @@ fn unlock(run: &mut Run<'_>) -> Result<(), Fault> {
     run.release(|claim| matches!(claim, Claim::Locked { .. }))
 }
 
-fn times(run: &Run<'_>, tries: u32, proof: Proof) -> WindowTimes {
+fn times(run: &Run<'_>, when: When, tries: u32, proof: Proof) -> WindowTimes {
+    let when = match (run.plan.window.when, when) {
+        (When::First, _) => "first",
+        (When::Late, When::Late) => "late",
+        (When::Late, When::First) => "late, then first",
+    };
     let lock = run.plan.window.kind.name();
-    WindowTimes { lock, tries, proof, ..WindowTimes::default() }.measured()
+    WindowTimes { lock, when, tries, proof, ..WindowTimes::default() }.measured()
 }

@@ -25,8 +25,8 @@ pub(super) fn window(times: &WindowTimes) -> String {
     let suspended = times.suspended_ms.map_or_else(String::new, |ms| format!(", suspended {ms}"));
     let tries = if times.tries > 1 { format!(", {} tries", times.tries) } else { String::new() };
     format!(
-        "window: waited {}, locked {}, released {}{suspended} (lock {}{tries})",
-        times.waited_ms, times.locked_ms, times.released_ms, times.lock
+        "window: waited {}, locked {}, released {}{suspended} (lock {}, {}{tries})",
+        times.waited_ms, times.locked_ms, times.released_ms, times.lock, times.when
     )
 }
 

@@ -35,6 +35,8 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
     let good = |name, sim, plan| Scenario { name, sim, succeeds: true, plan };
     let mut all = vec![
         good("mariadb-replica", worlds::mariadb_replica(), plans::mariadb_replica()),
+        good("lock-first", worlds::mariadb_replica(), plans::lock_first()),
+        good("untraceable", worlds::untraceable(), plans::mariadb_replica()),
         good("whole-command", worlds::mariadb_replica(), plans::whole()),
         good(
             "mariadb-replica-explicit-freeze",

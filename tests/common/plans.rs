@@ -10,7 +10,7 @@ use holdstill::host::{
     Brim, Cmd, Guard, Login, MountOrder, Point, Reach, Secret, Shell, Sign, Sql,
 };
 use holdstill::plan::{
-    Patience, Plan, Policy, Publish, Replica, Resume, Source, Take, Tools, Window,
+    Patience, Plan, Policy, Publish, Replica, Resume, Source, Take, Tools, When, Window,
 };
 use holdstill::snapshot::command::{self, Programs};
 use holdstill::snapshot::lvm::{self, Name};
@@ -36,16 +36,23 @@ pub(crate) const POOL: &str = "pool";
 /// How long a statement may take.
 const SQL_MS_MAX: Millis = Millis(5_000);
 
-/// A MariaDB replica; the freeze is left to device-mapper.
+/// A MariaDB replica; the lock comes late, and the freeze is left to device-mapper.
 pub(crate) fn mariadb_replica() -> Plan {
     let stop = vec!["STOP SLAVE SQL_THREAD"];
     let restarts = vec![("", "START SLAVE SQL_THREAD")];
     replica(alone(Flavour::MariaDb, "xfs"), "SHOW ALL SLAVES STATUS", &stop, &restarts)
 }
 
+/// The same with the lock first.
+pub(crate) fn lock_first() -> Plan {
+    let mut plan = mariadb_replica();
+    plan.window.when = When::First;
+    plan
+}
+
 /// The same with a command that is run to its end under the lock.
 pub(crate) fn whole() -> Plan {
-    let mut plan = mariadb_replica();
+    let mut plan = lock_first();
     plan.shell = None;
     plan.claims.retain(|claim| !matches!(claim, Claim::Shell { .. }));
     plan.sources[0].take = take_whole(0, "data");
@@ -84,7 +91,7 @@ pub(crate) fn thin_whole() -> Plan {
 
 /// The same with an explicit freeze.
 pub(crate) fn explicit_freeze() -> Plan {
-    frozen(whole())
+    frozen(mariadb_replica())
 }
 
 /// A server with data on two volumes.
@@ -236,6 +243,7 @@ fn window(flavour: Flavour, kind: LockKind) -> Window {
         hold_ms_max: Millis(30_000),
         kind,
         lock: kind.lock().map(|lock| Sql::lock(lock, SQL_MS_MAX)),
+        when: When::Late,
         tries_max: 3,
         pause: Millis(500),
         write_logs: Sql::lock(WRITE_LOGS, SQL_MS_MAX),

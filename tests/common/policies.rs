@@ -66,7 +66,7 @@ pub(crate) fn quiet() -> Sim {
 
 /// Nothing is locked.
 pub(crate) fn unlocked() -> Plan {
-    let mut plan = plans::mariadb_replica();
+    let mut plan = plans::lock_first();
     plan.claims.retain(|claim| !matches!(claim, Claim::Locked { .. }));
     plan.session.clear();
     plan.patience.question = None;

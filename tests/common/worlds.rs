@@ -29,6 +29,13 @@ pub(crate) fn mariadb_replica() -> Sim {
     world(Server::new(Flavour::MariaDb, SOURCE, vec![Channel::new("", true)]), "xfs")
 }
 
+/// The same on a kernel that lets no process be traced.
+pub(crate) fn untraceable() -> Sim {
+    let sim = mariadb_replica();
+    sim.arrange().traceable = false;
+    sim
+}
+
 /// The same on a thin volume.
 pub(crate) fn thin() -> Sim {
     let sim = mariadb_replica();

@@ -5,6 +5,7 @@ use holdstill::host::{Act, Ask, Brim, Fault, Host, Point, Sight, Sign, Standing,
 use holdstill::snapshot::command;
 use holdstill::snapshot::lvm::Name;
 use holdstill::snapshot::thin;
+use holdstill::units::Millis;
 
 use super::{Case, MS_MAX, Place, RUN, TAG};
 
@@ -79,14 +80,16 @@ fn comes_and_goes(host: &mut dyn Host, place: &Place) {
 fn order_is_seen(host: &mut dyn Host, place: &Place) {
     let before = mark(host, place);
     host.act(&place.shell()).expect("it gets ready");
-    let began = host.now().expect("the clock runs");
+    host.act(&Act::HoldShell).expect("it can be traced");
     host.act(&order(place, &place.origin)).expect("it takes an order");
     host.act(&order(place, &place.origin)).expect_err("it is at it, or through");
-    let near = watch(host, place, before, Until::Near).expect("it comes near");
+    watch(host, place, before, Until::Held).expect("it comes to its suspend");
+    host.act(&Act::Pause(Millis(500))).expect("time passes");
+    assert_eq!(mark(host, place), before, "nothing is made yet");
+    let began = host.now().expect("the clock runs");
+    host.act(&Act::LetGo).expect("it was held");
     let past = watch(host, place, before, Until::Past).expect("it passes");
-    let after = |at: u64| (at - began) / 1_000_000;
-    println!("near after {} ms, past after {} ms", after(near.at), after(past.at));
-    assert!(began < near.at && near.at <= past.at);
+    println!("past {} ms after it was let go", (past.at - began) / 1_000_000);
     assert!(past.suspended.is_none_or(|at| began < at && at < past.at));
     assert_eq!(past.mark, before + 1);
     host.act(&Act::CloseShell(MS_MAX)).expect("it ends");
@@ -113,7 +116,7 @@ fn order_fails(host: &mut dyn Host, place: &Place) {
     let before = mark(host, place);
     host.act(&place.shell()).expect("it gets ready");
     host.act(&order(place, "not-there")).expect("it takes an order");
-    for until in [Until::Near, Until::Past] {
+    for until in [Until::Held, Until::Past] {
         let fault = watch(host, place, before, until).expect_err("there is no such volume");
         assert!(matches!(fault, Fault::Refused(_)), "{fault}");
         println!("told: {fault}");

@@ -29,14 +29,16 @@ APPLIES_S_MAX = 60
 LOCK, UNLOCK = "FLUSH TABLES WITH READ LOCK", "UNLOCK TABLES"
 # What each way of holdstill writes into the section [lock] of its configuration.
 OF_BOTH = {
-    "holdstill-ftwrl": {"kind": "ftwrl"},
+    "holdstill-ftwrl": {"kind": "ftwrl", "when": "first"},
+    "holdstill-ftwrl-late": {"kind": "ftwrl", "when": "late"},
     "holdstill-none": {"kind": "none"},
 }
 OF_MARIADB = {
-    "holdstill-stage": {"kind": "backup-stage"},
+    "holdstill-stage": {"kind": "backup-stage", "when": "first"},
+    "holdstill-stage-late": {"kind": "backup-stage", "when": "late"},
 }
 OVERLAYS = OF_BOTH | (OF_MARIADB if MARIADB else {})
-GROWING = ("textbook", "holdstill-ftwrl")
+GROWING = ("textbook", "holdstill-ftwrl", "holdstill-ftwrl-late")
 
 
 def ways_of(volume):
@@ -188,6 +190,7 @@ def of_window(window):
         "waited_ms": span(proof, "asked_ns", "granted_ns"),
         "locked_ms": span(proof, "granted_ns", "unlocked_ns"),
         "suspended_ms": max((ms for ms in suspended if ms is not None), default=None),
+        "when": window["when"],
         "tries": window["tries"],
     }
 

@@ -65,7 +65,7 @@ def works_on_the_order(device):
 def hanging(world, interfere, let_go, binary=tool.RELEASED):
     """A run under whose lock something hangs until `let_go`: told, kept, and settled later."""
     before, server = published(), world.primary
-    path = config(server, lock={"hold_ms_max": HOLD_MS_MAX})
+    path = config(server, lock={"when": "first", "hold_ms_max": HOLD_MS_MAX})
     with Load(server) as load:
         slowest = load.worst_ms()
         held = Run("backup", path, binary)
@@ -163,7 +163,7 @@ def second_pv():
 def lock_session_killed(world):
     """An administrator kills the session that holds the lock, before the snapshot is taken."""
     before, device = published(), Device(PRIMARY_DEVICE)
-    path = config(world.primary)
+    path = config(world.primary, lock={"when": "first"})
     with Load(world.primary) as load, world.primary.session() as session:
         with session.cursor() as cursor:
 

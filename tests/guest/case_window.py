@@ -1,5 +1,5 @@
-"""Each kind of lock: the record's times prove the window, and so does another pair of eyes on the
-volume. Each is proven in full by a restored and attached copy.
+"""Each kind of lock, asked for late and first: the record's times prove the window, and so does
+another pair of eyes on the volume. Each is proven in full by a restored and attached copy.
 """
 
 from base import expect
@@ -12,22 +12,26 @@ from tool import config, run_tool
 
 # What `auto` chooses.
 AUTO = "backup-stage" if MARIADB else "ftwrl"
-KINDS = ("ftwrl", "backup-stage") if MARIADB else ("ftwrl",)
+WAYS = [("ftwrl", "late"), ("ftwrl", "first")]
+if MARIADB:
+    WAYS.append(("backup-stage", "late"))
 
 
-def window(world, kind):
+def window(world, kind, when):
     """A backup whose window is looked at."""
+    lock = {"kind": kind, "when": when}
     with Watch(PRIMARY_DEVICE) as watch:
         return backup_and_prove(
-            world, world.primary, lambda backup: check(backup, kind, watch), lock={"kind": kind}
+            world, world.primary, lambda backup: check(backup, kind, when, watch), lock=lock
         )
 
 
-def check(backup, kind, watch):
+def check(backup, kind, when, watch):
     """Raises Failed unless the record tells a window in order, and the watch has seen the same."""
     record = manifest(backup)
     told = record["window"]
     expect(told["lock"] == kind, f"locked by '{told['lock']}' instead of '{kind}'")
+    expect(told["when"] == when, f"'{told['when']}' instead of '{when}'")
     proof = told["proof"]
     expect(len(proof["points"]) == 1, f"{len(proof['points'])} snapshot points instead of one")
     point = proof["points"][0]
@@ -36,7 +40,7 @@ def check(backup, kind, watch):
     moments += [point["suspended_ns"]] if point["suspended_ns"] is not None else []
     moments += [point["resumed_ns"], proof["proven_ns"], proof["unlocked_ns"]]
     expect(None not in moments and moments == sorted(moments), f"out of order: {proof}")
-    expect(point["ordered_ns"] >= proof["granted_ns"], f"ordered before the lock: {proof}")
+    expect(point["let_go_ns"] >= proof["granted_ns"], f"let go before the lock: {proof}")
     sums = {
         "waited_ms": proof["granted_ns"] - proof["asked_ns"],
         "locked_ms": proof["unlocked_ns"] - proof["granted_ns"],
@@ -53,25 +57,27 @@ def check(backup, kind, watch):
 
 
 def auto_takes(world):
-    """Without a word about it the lock is the one that holds clients up least; it comes first."""
+    """Without a word about it the lock is the one that holds clients up least, and it comes late."""
     done = run_tool("audit", config(world.primary)).ended(0)
     plan = "\n".join(done.out)
     expect(f"{AUTO}:" in plan, f"the plan does not take {AUTO}: {plan}")
     lock = "BACKUP STAGE BLOCK_COMMIT" if MARIADB else "FLUSH TABLES WITH READ LOCK"
     for word in ("lvconvert", lock):
         expect(word in plan, f"the plan does not show '{word}': {plan}")
-    expect(plan.index(lock) < plan.index("lvconvert"), "the order comes before the lock")
+    steps = ["hold the shell", "lvconvert", lock, "let the shell of lvm go on"]
+    places = [plan.index(step) for step in steps]
+    expect(places == sorted(places), f"not in the order {steps}: {plan}")
     return {"took_s": f"{done.seconds:.1f}"}
 
 
-def _case(kind):
+def _case(kind, when):
     def case(world):
-        return window(world, kind)
+        return window(world, kind, when)
 
-    case.__name__ = f"window_{kind.replace('-', '_')}"
+    case.__name__ = f"window_{kind.replace('-', '_')}_{when}"
     return case
 
 
-CASES = [auto_takes, *map(_case, KINDS)]
+CASES = [auto_takes, *(_case(kind, when) for kind, when in WAYS)]
 for _one in CASES:
     _one.kind = XFS_BY_GTID

@@ -21,7 +21,7 @@ const SHOWN_MAX: usize = 12;
 const DEEP: [&str; 2] = ["mariadb-replica", "mariadb-replica-explicit-freeze"];
 
 /// Where one fault has to do: each differs from another scenario in no more than one step.
-const SHALLOW: [&str; 2] = ["whole-command", "long-statement-is-waited-for"];
+const SHALLOW: [&str; 3] = ["whole-command", "untraceable", "long-statement-is-waited-for"];
 
 /// The scenarios that are swept with so many faults.
 fn swept(faults: usize) -> Vec<Scenario> {

@@ -21,7 +21,7 @@ fn expected(design: Wrong) -> (usize, Rule) {
         Wrong::ThawNotABarrier => (1, Rule::Writable),
         Wrong::UnlockWithoutLastResort => (1, Rule::LetGo),
         Wrong::NoLock | Wrong::LockDroppedBeforeSuspend | Wrong::UnlockAtLoad => (0, Rule::Lock),
-        Wrong::AnyTransaction => (1, Rule::Lock),
+        Wrong::AnyTransaction | Wrong::OrderNotHeld => (1, Rule::Lock),
         Wrong::LogsLeftInMemory => (0, Rule::Logs),
         Wrong::StillnessAssumed => (1, Rule::Coordinates),
         Wrong::ReceiverPosition => (0, Rule::Coordinates),

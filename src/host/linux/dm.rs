@@ -21,7 +21,7 @@ const VERSION: [u32; 3] = [4, 0, 0];
 // linux/dm-ioctl.h, `struct dm_ioctl`: where its fields begin, and its whole length.
 const AT_DATA_START: usize = 16;
 const AT_TARGET_COUNT: usize = 20;
-const AT_FLAGS: usize = 28;
+pub(super) const AT_FLAGS: usize = 28;
 const AT_NAME: usize = 48;
 const NAME_BYTES: usize = 128;
 const HEADER_BYTES: u32 = 312;
@@ -31,12 +31,10 @@ const AT_TYPE: usize = 24;
 const TYPE_BYTES: usize = 16;
 const SPEC_BYTES: usize = 40;
 
-/// The device is suspended.
-const SUSPENDED: u32 = 1 << 1;
+/// The device is suspended, or is to be.
+pub(super) const SUSPENDED: u32 = 1 << 1;
 /// It has a live table.
 const ACTIVE: u32 = 1 << 5;
-/// It has a table that is not live yet.
-const INACTIVE: u32 = 1 << 6;
 /// The answer did not fit.
 const BUFFER_FULL: u32 = 1 << 8;
 /// The look must not make a pool write its metadata.
@@ -53,8 +51,6 @@ pub(super) struct DeviceMapper {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Device<'a> {
     suspended: bool,
-    /// Whether a new table waits for the next resume.
-    loaded: bool,
     /// The only target of its live table; nothing if it has none, or several.
     target: Option<Target<'a>>,
 }
@@ -90,8 +86,8 @@ impl DeviceMapper {
             Sign::Tables(own) => u64::from(self.has_snapshot(own)? && self.has_origin(point)?),
             Sign::Transaction(pool) => transaction(pool, self.look(pool)?)?,
         };
-        let Device { suspended, loaded, .. } = there(&point.origin, self.look(&point.origin)?)?;
-        Ok(Standing { suspended, loaded, mark })
+        let Device { suspended, .. } = there(&point.origin, self.look(&point.origin)?)?;
+        Ok(Standing { suspended, mark })
     }
 
     /// How full a pool is.
@@ -207,8 +203,7 @@ fn read(call: &[u8]) -> Option<Device<'_>> {
     } else {
         None
     };
-    let is = |flag: u32| flags & flag != 0;
-    Some(Device { suspended: is(SUSPENDED), loaded: is(INACTIVE), target })
+    Some(Device { suspended: flags & SUSPENDED != 0, target })
 }
 
 fn target(spec: &[u8]) -> Option<Target<'_>> {
@@ -266,12 +261,6 @@ mod tests {
     }
 
     #[test]
-    fn a_table_that_waits_for_the_resume_is_seen() {
-        let loaded = |flags| read(&answer(flags, &[("linear", "")])).unwrap().loaded;
-        assert!(loaded(ACTIVE | INACTIVE) && !loaded(ACTIVE | SUSPENDED));
-    }
-
-    #[test]
     fn a_table_that_is_not_live_or_has_several_targets_says_nothing() {
         assert_eq!(device(ACTIVE, &[("linear", ""), ("linear", "")]), (false, None));
         assert_eq!(device(0, &[("snapshot", "")]), (false, None));
@@ -320,7 +309,7 @@ mod tests {
     fn the_transaction_id_is_the_first_word_of_a_pools_status() {
         let told = |kind, status| {
             let target = Some(Target { kind, status });
-            transaction("lab-pool", Some(Device { suspended: false, loaded: false, target }))
+            transaction("lab-pool", Some(Device { suspended: false, target }))
         };
         assert_eq!(told("thin-pool", "17 141/1024 0/8192 - rw no_discard_passdown"), Ok(17));
         let failed = told("thin-pool", "Fail").unwrap_err().to_string();

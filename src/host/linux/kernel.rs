@@ -61,6 +61,28 @@ pub(super) fn dm_table_status(control: BorrowedFd<'_>, call: &mut DmCall) -> Res
     unsafe { dm_status(control.as_raw_fd(), &raw mut *call) }.map(drop)
 }
 
+// The same file: DM_DEV_SUSPEND is _IOWR(0xfd, 6, struct dm_ioctl).
+/// The call that suspends or resumes a device.
+pub(super) const DM_DEV_SUSPEND: u64 = nix::request_code_readwrite!(0xfd, 6, 312);
+
+/// A system call that a process enters.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SystemCall {
+    pub(super) number: u64,
+    pub(super) arguments: [u64; 6],
+}
+
+/// The system call that a traced process is about to enter; nothing if it is not at one.
+pub(super) fn system_call(pid: Pid) -> Option<SystemCall> {
+    let info = nix::sys::ptrace::syscall_info(pid).ok()?;
+    if info.op != nix::libc::PTRACE_SYSCALL_INFO_ENTRY {
+        return None;
+    }
+    // SAFETY: the kernel says that it has filled in this part of the union.
+    let entry = unsafe { info.u.entry };
+    Some(SystemCall { number: entry.nr, arguments: entry.args })
+}
+
 /// Takes over a descriptor that was handed to this process by its number.
 /// Refused if no such descriptor is open.
 pub(crate) fn adopt(number: RawFd) -> Result<OwnedFd, Errno> {

@@ -14,6 +14,7 @@ mod fake_server;
 mod files;
 mod freeze;
 mod guard;
+mod hold;
 mod inspect;
 mod kernel;
 mod login;
@@ -207,6 +208,8 @@ impl Host for Linux {
             }
             Act::Run(cmd) => command::run(cmd, &self.interrupt()),
             Act::OpenShell(shell) => self.open_shell(shell),
+            Act::HoldShell => self.shell.get_mut().hold(),
+            Act::LetGo => self.shell.get_mut().let_go(),
             Act::Order(command) => self.shell.get_mut().order(command),
             Act::CloseShell(ms) => self.shell.get_mut().close(*ms),
             Act::Mount(order) => mounts::mount(order),

@@ -210,7 +210,7 @@ mod tests {
         let control = told(sessions.ask(Session::Control, "SLEEP 50", Millis(2000)));
         let began = Instant::now();
         let lock = told(sessions.ask(Session::Lock, "SLEEP 60000", Millis(60_000)));
-        assert_eq!((control.as_str(), began.elapsed().as_secs()), ("done", 0));
+        assert!(control == "done" && began.elapsed() < Duration::from_secs(30), "{control}");
         assert_eq!(lock, "unsure: 'SLEEP 60000' was interrupted by SIGINT");
         later.join().unwrap();
         sessions.hang_up(Session::Lock).unwrap();

@@ -6,9 +6,7 @@
 //! Deliberately absent: any signal. A killed lvm can leave a device suspended; this one ends by
 //! itself when its standard input does, also if that is because we died.
 
-use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ExitStatus, Stdio};
@@ -16,8 +14,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 
 use super::command::{self, Pipes};
+use super::hold::{self, Hold};
 use super::said::Lines;
 use crate::host::{Answer, Fault, Overrun, Shell};
 use crate::units::Millis;
@@ -58,8 +58,8 @@ pub(super) struct Running {
     pipes: Pipes,
     stdout: Lines,
     stderr: Lines,
-    /// Its `/proc/PID/status`, kept open.
-    status: Option<File>,
+    /// While it is traced.
+    hold: Option<Hold>,
     ended: Option<ExitStatus>,
     task: Task,
     number: u64,
@@ -75,7 +75,6 @@ struct Task {
     done: bool,
     spoke: bool,
     complaints: Vec<String>,
-    locked_before: u64,
     suspended: Option<u64>,
 }
 
@@ -109,6 +108,19 @@ impl Slot {
         }
     }
 
+    /// Has the next command stop before it suspends a device.
+    pub(super) fn hold(&mut self) -> Result<Answer, Fault> {
+        self.running()?.hold().map(|()| Answer::Done)
+    }
+
+    /// Lets it go on.
+    pub(super) fn let_go(&mut self) -> Result<Answer, Fault> {
+        if self.running()?.hold.take().is_some_and(|hold| hold.let_go()) {
+            return Ok(Answer::Done);
+        }
+        Err(Fault::refused("the shell of lvm is not held any more"))
+    }
+
     /// Hands over a command.
     pub(super) fn order(&mut self, line: &str) -> Result<Answer, Fault> {
         self.running()?.order(line).map(|()| Answer::Done)
@@ -120,6 +132,7 @@ impl Slot {
             Self::Empty => Ok(Answer::Text(None)),
             Self::Open(mut shell) => {
                 shell.stdin = None;
+                shell.give_up();
                 if shell.until(ms_max, |shell| shell.ended.is_some()) {
                     return Ok(Answer::Text(shell.complaint()));
                 }
@@ -165,7 +178,7 @@ impl Running {
             pipes: command::pipes_of(&mut child)?,
             stdout: Lines::default(),
             stderr: Lines::default(),
-            status: File::open(format!("/proc/{}/status", child.id())).ok(),
+            hold: None,
             child,
             ended: None,
             task: Task { done: true, ..Task::default() },
@@ -189,6 +202,35 @@ impl Running {
         }
         self.task = Task { done: true, ..Task::default() };
         Ok(())
+    }
+
+    /// Has the next command stop before it suspends a device.
+    fn hold(&mut self) -> Result<(), Fault> {
+        self.advance();
+        let cannot =
+            |why: &str| Err(Fault::refused(format!("cannot hold the shell of lvm: {why}")));
+        if self.ended.is_some() || !self.task.done || self.hold.is_some() {
+            return cannot("it does not wait for an order");
+        }
+        match Hold::begin(pid(&self.child), hold::suspends) {
+            Ok(hold) => {
+                self.hold = Some(hold);
+                Ok(())
+            }
+            Err(error) => cannot(&error.to_string()),
+        }
+    }
+
+    /// Whether it stands before it suspends a device.
+    pub(super) fn is_held(&self) -> bool {
+        self.hold.as_ref().is_some_and(Hold::is_held)
+    }
+
+    /// Lets it go on, wherever it is.
+    fn give_up(&mut self) {
+        if let Some(hold) = &self.hold {
+            hold.give_up();
+        }
     }
 
     /// Writes a command and the word that tells its end.
@@ -217,7 +259,6 @@ impl Running {
         self.task = Task {
             command: line.into(),
             end_word: format!("{END_WORD}{:06}", self.number),
-            locked_before: self.locked().unwrap_or(0),
             ..Task::default()
         };
         self.spent = line.contains("--devices");
@@ -231,7 +272,10 @@ impl Running {
             return;
         }
         // In this order: what it said before it ended is there when it has.
-        self.ended = self.child.try_wait().ok().flatten();
+        self.hold.take_if(|hold| hold.is_over());
+        if self.hold.is_none() {
+            self.ended = self.child.try_wait().ok().flatten();
+        }
         let Self { pipes: [stdout, stderr], stdout: told, stderr: complained, task, .. } = self;
         command::take(stdout, &mut |bytes| told.push(bytes, &mut |line| task.hear(line)));
         let mut complain = |line: &str| task.complain(line);
@@ -244,11 +288,6 @@ impl Running {
     /// Whether the last command has ended, or the shell has.
     pub(super) fn is_done(&self) -> bool {
         self.task.done || self.ended.is_some()
-    }
-
-    /// Whether the command has locked its memory, which lvm does before it suspends a device.
-    pub(super) fn has_locked_memory(&self) -> bool {
-        self.locked().is_some_and(|now| now > self.task.locked_before)
     }
 
     /// When the origin was first seen suspended during this command; `now`, if it is now.
@@ -266,13 +305,6 @@ impl Running {
             told.push(format!("the shell of lvm has ended {}", how(status)));
         }
         Some(told.join("; ")).filter(|text| !text.is_empty())
-    }
-
-    /// How much memory it has locked, in KiB.
-    fn locked(&self) -> Option<u64> {
-        let mut buffer = [0; 4096];
-        let count = self.status.as_ref()?.read_at(&mut buffer, 0).ok()?;
-        locked(std::str::from_utf8(&buffer[..count]).ok()?)
     }
 
     fn until(&mut self, ms_max: Millis, reached: impl Fn(&Self) -> bool) -> bool {
@@ -316,9 +348,8 @@ fn harmless(line: &str) -> bool {
         || line == "THIS WILL DESTROY CONTENT OF LOGICAL VOLUME (filesystem etc.)"
 }
 
-fn locked(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmLck:"))?;
-    line.trim().trim_end_matches("kB").trim().parse().ok()
+fn pid(child: &Child) -> Pid {
+    Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX))
 }
 
 fn how(status: ExitStatus) -> String {

@@ -45,7 +45,7 @@ fn has_come(shell: &mut Running, watch: &Watch, standing: Standing, done: bool) 
     let past = has_passed(shell, watch, standing, done);
     match watch.until {
         Until::Past => past,
-        Until::Near => past || standing.suspended || standing.loaded || shell.has_locked_memory(),
+        Until::Held => shell.is_held(),
     }
 }
 

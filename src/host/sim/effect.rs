@@ -43,6 +43,8 @@ pub(super) fn act(world: &mut World, act: &Act) -> Result<Answer, Fault> {
             Ok(())
         }
         Act::OpenShell(_) => shell::open(world),
+        Act::HoldShell => shell::hold(world),
+        Act::LetGo => shell::let_go(world),
         Act::Order(command) => shell::order(world, command),
         Act::CloseShell(ms) => return shell::close(world, *ms),
         Act::Pause(ms) => {

@@ -19,7 +19,7 @@ struct Order<'a> {
 
 /// Makes a volume, or takes a snapshot. Both wait for what another command of lvm does.
 pub(super) fn make(world: &mut World, cmd: &Cmd) -> Result<(), Fault> {
-    shell::finish(world);
+    shell::wait_for(world)?;
     match store_order(&cmd.args) {
         Some(order) => store(world, &order),
         None => create(world, cmd),
@@ -160,7 +160,7 @@ fn snapshot_order(args: &[String]) -> Order<'_> {
 
 /// Removes a volume, if it carries the tag where one is asked for; an open one stays.
 pub(super) fn remove(world: &mut World, cmd: &Cmd) -> Result<(), Fault> {
-    shell::finish(world);
+    shell::wait_for(world)?;
     let (name, tag) = removal(&cmd.args);
     let Some(lv) = world.volumes.named(name) else {
         return Err(failed(&format!("Failed to find logical volume \"{name}\"")));

@@ -105,6 +105,7 @@ fn need(act: &Act) -> Need {
         | Act::Arm(_)
         | Act::Disarm
         | Act::Order(_)
+        | Act::LetGo
         | Act::Freeze(_)
         | Act::Thaw(_) => true,
         Act::Sql(sql) => {

@@ -9,8 +9,9 @@ use crate::units::Millis;
 use crate::wrong::{self, Wrong};
 
 /// When an order comes to each stage, in nanoseconds after it was given.
-const STAGES: [(u64, Stage); 4] = [
+const STAGES: [(u64, Stage); 5] = [
     (3_000_000, Stage::Near),
+    (16_000_000, Stage::Freezing),
     (18_000_000, Stage::Suspended),
     (20_000_000, Stage::Past),
     (26_000_000, Stage::Ended),
@@ -23,6 +24,8 @@ const WORDS: &str = "Failed to find logical volume, or to suspend it";
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shell {
     order: Option<Order>,
+    /// Whether its next order is held before it suspends anything.
+    holds: bool,
 }
 
 /// An order on its way.
@@ -38,6 +41,8 @@ struct Order {
     seen: Option<u64>,
     /// Whether it goes on at all.
     hangs: bool,
+    /// Whether it stops before the suspend.
+    held: bool,
 }
 
 /// How far an order is.
@@ -45,6 +50,8 @@ struct Order {
 enum Stage {
     Begun,
     Near,
+    /// The freeze with which a suspend begins, and which no look tells.
+    Freezing,
     Suspended,
     Past,
     Ended,
@@ -71,6 +78,30 @@ pub(super) fn open(world: &mut World) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Has the next order stop before it suspends anything.
+pub(super) fn hold(world: &mut World) -> Result<(), Fault> {
+    let traceable = world.traceable;
+    match &mut world.shell {
+        Some(shell) if traceable && shell.order.is_none() => {
+            shell.holds = true;
+            Ok(())
+        }
+        Some(_) if !traceable => Err(Fault::refused("the kernel does not let it be traced")),
+        Some(_) => Err(Fault::refused("the shell of lvm has its order already")),
+        None => Err(Fault::refused("there is no shell of lvm")),
+    }
+}
+
+/// Lets a held order go on.
+pub(super) fn let_go(world: &mut World) -> Result<(), Fault> {
+    let clock = world.clock;
+    let order = running_mut(world).filter(|order| order.is_held());
+    let order = order.ok_or_else(|| Fault::refused("the shell of lvm is not held"))?;
+    order.held = false;
+    order.begun = clock.saturating_sub(STAGES[0].0);
+    Ok(())
+}
+
 /// Gives an order.
 pub(super) fn order(world: &mut World, command: &str) -> Result<(), Fault> {
     let begun = world.clock;
@@ -85,8 +116,8 @@ pub(super) fn order(world: &mut World, command: &str) -> Result<(), Fault> {
         return Err(Fault::refused("the shell of lvm takes one order"));
     }
     let stage = if known { Stage::Begun } else { Stage::Failed };
-    let (seen, hangs) = (None, false);
-    shell.order = Some(Order { origin, snapshot, tag, begun, stage, seen, hangs });
+    let (seen, hangs, held) = (None, false, shell.holds);
+    shell.order = Some(Order { origin, snapshot, tag, begun, stage, seen, hangs, held });
     Ok(())
 }
 
@@ -118,7 +149,20 @@ fn words(command: &str) -> (String, String, Option<String>) {
     }
 }
 
-/// Waits for the end of what it does, and ends it. One that hangs is waited for in vain.
+impl Order {
+    /// Whether the origin stands still.
+    fn suspends(&self) -> bool {
+        matches!(self.stage, Stage::Freezing | Stage::Suspended)
+    }
+
+    /// Whether it stands before its suspend until it is let go.
+    fn is_held(&self) -> bool {
+        self.held && self.stage == Stage::Near
+    }
+}
+
+/// Lets it go, waits for the end of what it does, and ends it. One that hangs is waited for in
+/// vain.
 pub(super) fn close(world: &mut World, ms_max: Millis) -> Result<Answer, Fault> {
     if running(world).is_some_and(|order| order.hangs) {
         world.clock += ms_max.0 * 1_000_000;
@@ -130,11 +174,21 @@ pub(super) fn close(world: &mut World, ms_max: Millis) -> Result<Answer, Fault> 
     Ok(Answer::Text(failed.then(|| WORDS.to_owned())))
 }
 
-/// What it does comes to its end: another command of lvm waits for that, and so does its own end
-/// when its process has died.
-pub(super) fn finish(world: &mut World) {
+/// Another command of lvm waits until this one is done; for one that is held in vain.
+pub(super) fn wait_for(world: &mut World) -> Result<(), Fault> {
+    if is_held(world) {
+        return Err(Fault::overdue("the volume group is locked by the shell of lvm"));
+    }
+    finish(world);
+    Ok(())
+}
+
+/// What it does comes to its end, and so does its own end when its process has died: the kernel
+/// lets go what was held.
+fn finish(world: &mut World) {
     if let Some(order) = running_mut(world) {
         order.hangs = false;
+        order.held = false;
     }
     while running(world).is_some() {
         step(world);
@@ -164,20 +218,20 @@ pub(super) fn go_on(world: &mut World) {
 
 /// When an order will come to its next stage, if it goes on.
 fn next_stage(world: &World) -> Option<u64> {
-    let order = running(world).filter(|order| !order.hangs)?;
+    let order = running(world).filter(|order| !order.hangs && !order.is_held())?;
     let next = STAGES.iter().find(|(_, stage)| *stage > order.stage)?;
     Some(order.begun + next.0)
 }
 
 /// An order comes to its next stage.
 fn step(world: &mut World) {
-    let Some(order) = running_mut(world) else { return };
+    let Some(order) = running_mut(world).filter(|order| !order.is_held()) else { return };
     let next = STAGES.iter().map(|(_, stage)| *stage).find(|stage| *stage > order.stage);
     order.stage = next.unwrap_or(Stage::Ended);
     let order = order.clone();
     let fine = match order.stage {
         Stage::Near => begin(world, &order),
-        Stage::Suspended => catch(world, &order.origin, &order.snapshot),
+        Stage::Freezing => catch(world, &order.origin, &order.snapshot),
         _ => true,
     };
     if !fine {
@@ -218,15 +272,20 @@ fn fail(world: &mut World) {
 
 /// Whether the origin is suspended now.
 pub(super) fn suspends(world: &World) -> bool {
-    running(world).is_some_and(|order| order.stage == Stage::Suspended)
+    running(world).is_some_and(Order::suspends)
+}
+
+/// Whether an order is held, with the volume group locked.
+pub(super) fn is_held(world: &World) -> bool {
+    running(world).is_some_and(Order::is_held)
 }
 
 /// Whether something could happen to an order now.
 pub(super) fn can(world: &World, twist: Twist) -> bool {
     running(world).is_some_and(|order| match twist {
-        Twist::Leap => !order.hangs,
-        Twist::Fail => order.stage < Stage::Suspended,
-        Twist::Hang => !order.hangs && order.stage != Stage::Suspended,
+        Twist::Leap => !order.hangs && !order.is_held(),
+        Twist::Fail => order.stage < Stage::Freezing,
+        Twist::Hang => !order.hangs && !order.suspends(),
     })
 }
 
@@ -253,12 +312,12 @@ pub(super) fn standing(world: &World, point: &Point) -> Result<Standing, Fault> 
     let mark = match &point.sign {
         Sign::Tables(own) => {
             let taken = lv(own).is_some_and(|lv| lv.snapshot.is_some());
-            u64::from(taken && !suspended)
+            let standing = order_of(world, point).is_some_and(Order::suspends);
+            u64::from(taken && !standing)
         }
         Sign::Transaction(pool) => world.volumes.pool(pool)?.transaction,
     };
-    let loaded = order_of(world, point).is_some_and(|one| one.stage == Stage::Near);
-    Ok(Standing { suspended, loaded, mark })
+    Ok(Standing { suspended, mark })
 }
 
 /// Watches until what is waited for is there, the order has ended without it, or time is up.
@@ -276,7 +335,7 @@ pub(super) fn watch(world: &mut World, watch: &Watch) -> Result<Sight, Fault> {
         let suspended = order.and_then(|order| order.seen);
         let past = has_passed(watch, standing, stage, suspended.is_some());
         let seen = match watch.until {
-            Until::Near => past || (Stage::Near..Stage::Failed).contains(&stage),
+            Until::Held => order_of(world, &watch.point).is_some_and(Order::is_held),
             Until::Past => past,
         };
         if seen {
@@ -318,6 +377,6 @@ fn order_of<'a>(world: &'a World, point: &Point) -> Option<&'a Order> {
 /// See `World::fingerprint`.
 pub(super) fn fingerprint(world: &World, hash: &mut impl std::hash::Hasher) {
     use std::hash::Hash as _;
-    let told = |order: &Order| (order.stage, order.hangs, order.seen.is_some());
-    world.shell.as_ref().map(|shell| shell.order.as_ref().map(told)).hash(hash);
+    let told = |order: &Order| (order.stage, order.hangs, order.held, order.seen.is_some());
+    world.shell.as_ref().map(|shell| (shell.holds, shell.order.as_ref().map(told))).hash(hash);
 }

@@ -35,6 +35,8 @@ pub struct World {
     pub dead_man: Option<DeadMan>,
     /// The shell of lvm, while there is one.
     pub shell: Option<Shell>,
+    /// Whether the kernel lets a process be traced.
+    pub traceable: bool,
     /// Whether the process has a mount namespace of its own.
     pub isolated: bool,
     /// A signal that has come.
@@ -122,6 +124,7 @@ impl World {
             frozen: BTreeSet::new(),
             dead_man: None,
             shell: None,
+            traceable: true,
             isolated: false,
             signal: None,
             programs: Vec::new(),
@@ -177,7 +180,9 @@ impl World {
             Event::Signal => self.signal.is_none(),
             Event::Overflow => self.volumes.can_overflow(),
             Event::SessionLost => self.server.number(Session::Lock).is_some(),
-            Event::OthersInPool => self.volumes.pools.iter().any(|pool| !pool.used_by_others),
+            Event::OthersInPool => {
+                self.volumes.pools.iter().any(|pool| !pool.used_by_others) && !shell::is_held(self)
+            }
             Event::PoolFills => self.volumes.can_fill(),
             Event::Lvm(twist) => shell::can(self, twist),
             Event::Statement => statements::can_appear(&self.server),

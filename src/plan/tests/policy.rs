@@ -5,7 +5,7 @@ use super::world::World;
 use crate::claim::Claim;
 use crate::database::statements;
 use crate::host::Rows;
-use crate::plan::{Plan, Refusal, Resume, Verdict, unlocked};
+use crate::plan::{Plan, Refusal, Resume, Verdict, When, unlocked};
 
 const MARIADB: &str = include_str!("../../../tests/facts/mariadb-10.11.txt");
 const MYSQL: &str = include_str!("../../../tests/facts/mysql-8.0.txt");
@@ -268,4 +268,20 @@ fn a_server_that_is_no_replica_is_backed_up_all_the_same() {
     assert!(plan.replica.is_none());
     let told = ["not a replica: its clients wait while the lock is held"];
     assert_eq!(notes(&plan, "replication"), told);
+}
+
+#[test]
+fn the_lock_is_late_where_lvm_may_be_held() {
+    let of = |change: fn(&mut World)| {
+        let plan = plan(MARIADB, change).expect("a plan");
+        (plan.window.when, notes(&plan, "lock").pop().unwrap_or_default())
+    };
+    let late = "asked for when lvm is held just before it suspends the volume";
+    assert_eq!(of(|_| {}), (When::Late, late.into()));
+    let first = |why: &str| format!("asked for before the snapshot is ordered: {why}");
+    assert_eq!(of(|world| lock(world, "when = \"first\"")), (When::First, first("'when' says so")));
+    assert_eq!(
+        of(|world| world.ptrace_scope = "3\n"),
+        (When::First, first("the kernel lets no process be traced (yama/ptrace_scope)"))
+    );
 }

@@ -37,6 +37,7 @@ pub(super) struct World {
     pub(super) vgs: String,
     pub(super) pvs: String,
     pub(super) sql: BTreeMap<String, Rows>,
+    pub(super) ptrace_scope: &'static str,
     pub(super) asked: RefCell<Vec<String>>,
 }
 
@@ -90,6 +91,7 @@ impl World {
             vgs: include_str!("../../../tests/facts/lvm/vgs.json").into(),
             pvs: include_str!("../../../tests/facts/lvm/pvs.json").into(),
             sql: dialogue(facts),
+            ptrace_scope: "1\n",
             asked: RefCell::default(),
         }
     }
@@ -205,6 +207,9 @@ impl Host for World {
             Look::Links(_) => Answer::Links(self.links.clone()),
             Look::Usage(_) => Answer::Bytes(self.usage),
             Look::Space(_) => Answer::Space(Space { total: self.free, free: self.free }),
+            Look::File(path) if path.ends_with("ptrace_scope") => {
+                Answer::Text(Some(self.ptrace_scope.into()))
+            }
             Look::File(path) if path.ends_with("mysqld.pid") => Answer::Text(Some("812\n".into())),
             Look::File(path) if path.ends_with("other.pid") => Answer::Text(None),
             Look::Query { text, .. } => match self.sql.get(text) {

@@ -7,7 +7,7 @@ use super::*;
 use crate::host::{Point, Sight, Sign, Standing, Until, Watch};
 
 const MS_MAX: Millis = Millis(10_000);
-const LIVE: Standing = Standing { suspended: false, loaded: false, mark: 0 };
+const LIVE: Standing = Standing { suspended: false, mark: 0 };
 
 fn opened_with(warm: &[&str], ms_max: u64) -> (Slot, Result<Answer, Fault>) {
     let mut slot = Slot::default();
@@ -51,7 +51,7 @@ fn watched(slot: &mut Slot, what: &Watch, standings: &[Standing]) -> Result<Sigh
 }
 
 fn standing(suspended: bool, mark: u64) -> Standing {
-    Standing { suspended, loaded: false, mark }
+    Standing { suspended, mark }
 }
 
 #[test]
@@ -137,11 +137,8 @@ fn a_point_is_seen_when_it_has_passed_and_not_before() {
     slot.order("sleep 2").unwrap();
     let before = machine_now();
     let seen = [LIVE, LIVE, standing(true, 0), standing(true, 1), standing(false, 1)];
-    let near = watched(&mut slot, &tables(Until::Near), &seen[..3]).unwrap();
-    assert_eq!(near.suspended, Some(near.at));
-    let past = watched(&mut slot, &tables(Until::Past), &seen[3..]).unwrap();
-    assert_eq!(past.suspended, near.suspended, "seen while it was near");
-    assert!(before < near.at && near.at < past.at);
+    let past = watched(&mut slot, &tables(Until::Past), &seen).unwrap();
+    assert!(past.suspended.is_some_and(|at| before < at && at < past.at));
 }
 
 fn machine_now() -> u64 {
@@ -180,7 +177,7 @@ fn a_command_that_ends_without_the_point_says_why() {
     for (line, why) in said.into_iter().zip(why) {
         let mut slot = opened();
         slot.order(line).unwrap();
-        for until in [Until::Near, Until::Past] {
+        for until in [Until::Held, Until::Past] {
             let outcome = told(watched(&mut slot, &tables(until), &[LIVE]));
             assert_eq!(outcome, format!("refused: there is no snapshot of 'lab-o': {why}"));
         }
@@ -194,10 +191,13 @@ fn a_watch_without_an_order_is_refused_at_once() {
 }
 
 #[test]
-fn locked_memory_is_read_from_the_processes_status() {
-    assert_eq!(locked("VmPin:\t0 kB\nVmLck:\t   1844 kB\nx"), Some(1844));
-    assert_eq!(locked("State: Z"), None);
-    let slot = &mut opened();
-    assert_eq!(slot.running().unwrap().locked(), Some(0));
-    assert!(!slot.running().unwrap().has_locked_memory());
+fn a_shell_that_is_traced_but_never_suspends_anything_is_not_held() {
+    let mut slot = opened();
+    assert_eq!(slot.hold(), Ok(Answer::Done));
+    assert!(told(slot.hold()).ends_with("it does not wait for an order"));
+    slot.order("echo '  bad luck' >&2").unwrap();
+    let outcome = told(watched(&mut slot, &tables(Until::Held), &[LIVE]));
+    assert_eq!(outcome, "refused: there is no snapshot of 'lab-o': bad luck");
+    assert_eq!(told(slot.let_go()), "refused: the shell of lvm is not held any more");
+    assert_eq!(slot.close(MS_MAX), Ok(Answer::Text(Some("bad luck".into()))));
 }
