@@ -54,6 +54,13 @@ pub enum Claim {
         /// The run's tag.
         tag: String,
     },
+    /// Devices of a thick snapshot that lvm died over, which no report of lvm tells.
+    Half {
+        /// The node whose being there tells it; its name is the snapshot's.
+        sign: PathBuf,
+        /// The commands that clear it away, each with the node that it is about.
+        steps: Vec<(PathBuf, Cmd)>,
+    },
     /// The shell of lvm, and what it was ordered to do. It dies with its process, after it has
     /// ended what it does.
     Shell {
@@ -112,6 +119,7 @@ impl Claim {
             Self::Snapshot { report, remove, vg, lv, tag } => {
                 remove_snapshot(host, report, remove, &lvm::Name::new(vg, lv), tag)
             }
+            Self::Half { sign, steps } => clear_half(host, sign, steps),
             Self::Shell { ms_max } => host.act(&Act::CloseShell(*ms_max)).map(drop),
             Self::Mounted { point, device } => unmount(host, point, device),
             Self::Replication { login, status, start, ms_max } => {
@@ -132,6 +140,11 @@ impl Claim {
             Self::Snapshot { vg, lv, .. } => {
                 format!("the snapshot '{vg}/{lv}' slows every write to its origin until removed")
             }
+            Self::Half { sign, .. } => format!(
+                "the device '{}' belongs to no volume: 'dmsetup ls --tree' shows it; a reboot \
+                 takes it away",
+                sign.display()
+            ),
             Self::Shell { .. } => {
                 "a command of lvm is still running: if writes hang, 'dmsetup info' \
                                    shows what is suspended, and 'dmsetup resume' lets it go on; \
@@ -160,6 +173,7 @@ impl fmt::Display for Claim {
         match self {
             Self::Partial { directory, .. } => write!(f, "partial copy {}", directory.display()),
             Self::Snapshot { vg, lv, tag, .. } => write!(f, "snapshot {vg}/{lv} (tag {tag})"),
+            Self::Half { sign, .. } => write!(f, "half of a snapshot {}", sign.display()),
             Self::Shell { .. } => f.write_str("shell of lvm"),
             Self::Mounted { point, .. } => write!(f, "mount {}", point.display()),
             Self::Replication { start, .. } => write!(f, "{} stopped applier(s)", start.len()),
@@ -232,6 +246,23 @@ fn remove_snapshot(
         }
     }
     last.and_then(|()| Err(Fault::unsure(format!("'{name}' is still there after its removal"))))
+}
+
+/// Removes the devices of half a snapshot, where its sign tells that there is one. The snapshot's
+/// volume is gone by then, so nothing of lvm's is behind them.
+fn clear_half(host: &mut dyn Host, sign: &Path, steps: &[(PathBuf, Cmd)]) -> Result<(), Fault> {
+    if host.entry(sign)?.is_none() {
+        return Ok(());
+    }
+    for (node, step) in steps {
+        if host.entry(node)?.is_some() {
+            host.act(&Act::Run(step.clone()))?;
+        }
+    }
+    match host.entry(sign)? {
+        None => Ok(()),
+        Some(_) => Err(Fault::unsure(format!("'{}' is still there", sign.display()))),
+    }
 }
 
 /// Gives what stands in the way of an undo some time, except before the first try.

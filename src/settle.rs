@@ -1,7 +1,7 @@
 //! The one way out: undo claims, newest first. The same for success, error, signal, and the
-//! recovery of a dead run. It tries every claim and never stops early, with two exceptions: behind
-//! a thaw that cannot be confirmed the session is released and no volume is touched, and behind a
-//! command of lvm that does not end no snapshot is.
+//! recovery of a dead run. It tries every claim and never stops early, with these exceptions: behind
+//! a thaw that cannot be confirmed the session is released and no volume is touched, behind a
+//! command of lvm that does not end no snapshot is, and behind a snapshot that stays no device.
 
 use crate::claim::Claim;
 use crate::host::{Fault, Host};
@@ -131,6 +131,8 @@ enum Barrier {
     Frozen(Fault),
     /// A command of lvm that still runs: it may be working on the very volumes.
     Busy(Fault),
+    /// A snapshot that is not removed: its devices are in use.
+    There(Fault),
 }
 
 impl Barrier {
@@ -139,6 +141,7 @@ impl Barrier {
             Claim::Frozen { .. } if wrong::design(Wrong::ThawNotABarrier) => None,
             Claim::Frozen { .. } => Some(Self::Frozen(fault.clone())),
             Claim::Shell { .. } => Some(Self::Busy(fault.clone())),
+            Claim::Snapshot { .. } => Some(Self::There(fault.clone())),
             _ => None,
         }
     }
@@ -146,7 +149,8 @@ impl Barrier {
     fn stops(&self, claim: &Claim) -> bool {
         match self {
             Self::Frozen(_) => !matches!(claim, Claim::Locked { .. } | Claim::Frozen { .. }),
-            Self::Busy(_) => matches!(claim, Claim::Snapshot { .. }),
+            Self::Busy(_) => matches!(claim, Claim::Snapshot { .. } | Claim::Half { .. }),
+            Self::There(_) => matches!(claim, Claim::Half { .. }),
         }
     }
 
@@ -154,6 +158,7 @@ impl Barrier {
     fn fault(&self) -> Fault {
         Fault::unsure(match self {
             Self::Frozen(why) => format!("not touched, since the thaw is not confirmed ({why})"),
+            Self::There(why) => format!("not touched, since the snapshot may be there ({why})"),
             Self::Busy(why) => format!("not touched, since lvm may still be working ({why})"),
         })
     }

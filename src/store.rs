@@ -86,8 +86,8 @@ pub struct SourceVolume {
 pub struct WindowTimes {
     /// How writes were stopped: `ftwrl`, `backup-stage` or `none`.
     pub lock: &'static str,
-    /// When: `late`, with lvm held just before its suspend, `first`, before the snapshot was ordered,
-    /// or `late, then first`, where lvm could not be held.
+    /// When: `late`, with lvm held just before its suspend, `first`, before the snapshot was
+    /// ordered, or `late, then first`, where lvm could not be held.
     pub when: &'static str,
     /// How often the lock was asked for.
     pub tries: u32,

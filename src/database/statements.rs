@@ -60,6 +60,10 @@ pub fn kill(id: u64) -> String {
 /// The server's number for "unknown thread id": there is nothing to end any more.
 pub const NO_SUCH_SESSION: u16 = 1094;
 
+/// The server's number for "you are not the owner of that session": on MySQL 8.0.16 and later also
+/// where that is an account with `SYSTEM_USER`, and ours has it not.
+pub const NOT_OWNER: u16 = 1095;
+
 /// Reads the answer to [`question`].
 pub fn read(rows: &Rows) -> Result<Vec<Statement>, String> {
     (0..rows.rows.len()).map(|row| statement(rows, row)).collect()

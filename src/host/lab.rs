@@ -2,7 +2,9 @@
 //!
 //! `HOLDSTILL_WRONG=no-lock` makes the engine run a wrong design, so that the oracle can be shown
 //! to notice it. `HOLDSTILL_HOLD_AT=locked|frozen|copy|publish` stops under the lock, under the
-//! explicit freeze, before the copy, or before the publishing, so that a signal can be sent there.
+//! explicit freeze, before the copy, or before the publishing, so that a signal can be sent there;
+//! a number stops before that act of the process, counted from 1, and says at the end how many acts
+//! there were.
 //! Compiled with the feature `wrong-designs` only: no release knows these switches.
 #![allow(clippy::disallowed_methods, reason = "this is a host")]
 
@@ -27,6 +29,10 @@ const PLACES: [&str; 4] = ["locked", "frozen", "copy", "publish"];
 pub struct Lab<H> {
     inner: H,
     hold_at: Option<String>,
+    /// How many acts there were.
+    acts: u32,
+    /// Whether that is said at the end.
+    counts: bool,
 }
 
 impl<H: Host> Lab<H> {
@@ -37,9 +43,17 @@ impl<H: Host> Lab<H> {
     pub fn new(inner: H) -> Self {
         wrong::choose(std::env::var("HOLDSTILL_WRONG").ok().map(|name| design(&name)));
         let hold_at = std::env::var("HOLDSTILL_HOLD_AT").ok();
-        let known = hold_at.as_deref().is_none_or(|place| PLACES.contains(&place));
-        assert!(known, "HOLDSTILL_HOLD_AT knows {PLACES:?}, found {hold_at:?}");
-        Self { inner, hold_at }
+        let is_known = |place: &str| PLACES.contains(&place) || place.parse::<u32>().is_ok();
+        let known = hold_at.as_deref().is_none_or(is_known);
+        assert!(known, "HOLDSTILL_HOLD_AT knows {PLACES:?} and numbers, found {hold_at:?}");
+        let counts = hold_at.as_deref().is_some_and(|place| !PLACES.contains(&place));
+        Self { inner, hold_at, acts: 0, counts }
+    }
+
+    /// One more act.
+    fn count(&mut self) {
+        self.acts += 1;
+        self.hold(&self.acts.to_string());
     }
 
     /// Waits here for a signal, once. It says so even under the lock: the lab's standard error is a
@@ -65,12 +79,21 @@ fn design(name: &str) -> Wrong {
     found.unwrap_or_else(|| panic!("HOLDSTILL_WRONG does not know '{name}'"))
 }
 
+impl<H> Drop for Lab<H> {
+    fn drop(&mut self) {
+        if self.counts {
+            crate::ui::complain(&format!("{} acts\n", self.acts));
+        }
+    }
+}
+
 impl<H: Host> Host for Lab<H> {
     fn look(&self, what: &Look) -> Result<Answer, Fault> {
         self.inner.look(what)
     }
 
     fn act(&mut self, what: &Act) -> Result<Answer, Fault> {
+        self.count();
         match what {
             Act::Sql(sql) if sql.text == WRITE_LOGS => self.hold("locked"),
             Act::WriteFile { path, .. } if path.ends_with(COORDINATES) => self.hold("publish"),
@@ -89,6 +112,7 @@ impl<H: Host> Host for Lab<H> {
         brims: &[Brim],
         each: &mut dyn FnMut(&str),
     ) -> Result<Exit, Fault> {
+        self.count();
         self.hold("copy");
         self.inner.stream(cmd, brims, each)
     }

@@ -18,7 +18,7 @@ use crate::database::dialect::{self, LockKind};
 use crate::host::{Brim, Cmd, Guard, Login, Machine, MountOrder, Sql};
 use crate::ledger;
 use crate::snapshot::lvm::{self, Name};
-use crate::snapshot::{Kind, command, thin};
+use crate::snapshot::{Kind, command, thick, thin};
 use crate::store;
 use crate::units::Millis;
 
@@ -128,6 +128,7 @@ fn claims(found: &Found, names: &Names, sources: &[Source]) -> Vec<Claim> {
         lv: name.lv().to_owned(),
         tag: names.tag.clone(),
     };
+    claims.extend(halves(found, names));
     claims.extend(names.volumes.iter().map(snapshot));
     if matches!(found.way, Way::Ordered(_)) {
         claims.push(Claim::Shell { ms_max: ORDER_MS_MAX });
@@ -143,6 +144,19 @@ fn claims(found: &Found, names: &Names, sources: &[Source]) -> Vec<Claim> {
     claims.extend(unlock.map(|unlock| Claim::Locked { unlock }));
     claims.extend(found.freeze.iter().map(|point| Claim::Frozen { point: point.clone() }));
     claims
+}
+
+/// What a dead lvm may leave of a thick snapshot. It is undone after the snapshot itself.
+fn halves(found: &Found, names: &Names) -> Vec<Claim> {
+    let volumes = found.source.volumes.iter().zip(&names.volumes).zip(&found.rooms);
+    let thick = volumes.filter(|(_, room)| matches!(room, Room::Store(_)));
+    thick
+        .map(|((one, (snapshot, _)), _)| {
+            let programs = &found.programs.volumes;
+            let (sign, steps) = thick::half(programs, &one.volume.name, snapshot);
+            Claim::Half { sign, steps }
+        })
+        .collect()
 }
 
 /// What the lock session is told before it asks for the lock.

@@ -95,7 +95,7 @@ impl Way {
         Some(Shell { program, warm, ms_max: SHELL_MS_MAX })
     }
 
-    /// When the lock is asked for: late, if the operator lets it and the kernel may let lvm be held.
+    /// When the lock is asked for: late, if the operator lets it and the kernel lets lvm be held.
     pub(super) fn when(
         &self,
         host: &dyn Host,

@@ -44,6 +44,7 @@ pub(super) fn find(host: &dyn Host, notes: &mut Vec<Note>) -> Result<(Programs, 
             lvcreate: program(host, "lvcreate")?,
             lvchange: program(host, "lvchange")?,
             lvremove: program(host, "lvremove")?,
+            dmsetup: program(host, "dmsetup")?,
         },
         rsync: program(host, "rsync")?,
     };
@@ -57,8 +58,12 @@ pub(super) fn find(host: &dyn Host, notes: &mut Vec<Note>) -> Result<(Programs, 
 
 fn program(host: &dyn Host, name: &'static str) -> Result<PathBuf, Refusal> {
     host.program(name)?.ok_or_else(|| {
-        let package = if name == "rsync" { "rsync" } else { "lvm2" };
-        let hint = format!("Run 'apt install {package}' or 'dnf install {package}'.");
+        let (apt, dnf) = match name {
+            "rsync" => ("rsync", "rsync"),
+            "dmsetup" => ("dmsetup", "device-mapper"),
+            _ => ("lvm2", "lvm2"),
+        };
+        let hint = format!("Run 'apt install {apt}' or 'dnf install {dnf}'.");
         Refusal::new(format!("cannot find the program '{name}'"), hint)
     })
 }

@@ -46,6 +46,8 @@ pub enum Event {
     Killed(Killed),
     /// The window was closed without a snapshot, for this reason, and is opened once more.
     Again(String),
+    /// lvm cannot be held, so the lock comes first, and why.
+    First(String),
     /// The window is closed.
     Window(WindowTimes),
 }

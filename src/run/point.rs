@@ -1,9 +1,9 @@
 //! The snapshot points: giving the orders, and seeing the points pass.
 //!
 //! With the lock late, lvm has its order before the lock is asked for, and is held just before it
-//! suspends the origin; to let it go is all that is left to do under the lock. A point is the origin's suspend. That it is still to come, and that it has passed, is asked of
-//! device-mapper; the command's own end comes up to half a second later and is nobody's matter in
-//! the window.
+//! suspends the origin; to let it go is all that is left to do under the lock. A point is the
+//! origin's suspend. That it is still to come, and that it has passed, is asked of device-mapper;
+//! the command's own end comes up to half a second later and is nobody's matter in the window.
 
 use super::window::Frozen;
 use super::{Event, Run};
@@ -57,7 +57,7 @@ pub(super) fn prepare(run: &mut Run<'_>) -> Result<When, Fault> {
     }
     match hold(run) {
         Err(why @ Fault::Refused(_)) => {
-            (run.tell)(Event::Again(format!("{why}: the lock comes first")));
+            (run.tell)(Event::First(why.to_string()));
             return Ok(When::First);
         }
         held => held?,

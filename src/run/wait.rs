@@ -5,7 +5,7 @@
 //! and in the record. Deliberately absent: ending anything but an old SELECT.
 
 use super::{Event, Run};
-use crate::database::statements::{self, NO_SUCH_SESSION, Statement};
+use crate::database::statements::{self, NO_SUCH_SESSION, NOT_OWNER, Statement};
 use crate::host::{Act, Ask, Fault, Session, Sql};
 use crate::plan::Policy;
 use crate::units::Millis;
@@ -83,7 +83,13 @@ fn end(run: &mut Run<'_>, one: &Statement) -> Result<(), Fault> {
         run.killed.push(one.killed());
         (run.tell)(Event::Killed(one.killed()));
     }
-    ended.map(drop).map_err(|fault| fault.during(&format!("cannot end {one}")))
+    ended.map(drop).map_err(|fault| {
+        let whose = match fault.cause().sql {
+            Some(NOT_OWNER) => ", which takes more rights (on MySQL, maybe SYSTEM_USER)",
+            _ => "",
+        };
+        fault.during(&format!("cannot end {one}{whose}"))
+    })
 }
 
 /// Tells what is waited for, whenever that changes.

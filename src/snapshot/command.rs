@@ -19,6 +19,8 @@ pub struct Programs {
     pub lvchange: PathBuf,
     /// `lvremove`.
     pub lvremove: PathBuf,
+    /// `dmsetup`.
+    pub dmsetup: PathBuf,
 }
 
 /// What warms the shell: it reads the group's devices and asks the kernel for volumes.

@@ -1,5 +1,7 @@
 //! Thick snapshots: a COW store of a fixed size beside the origin, in the same volume group.
 
+use std::path::{Path, PathBuf};
+
 use super::command::{Programs, devices_option, lvm};
 use super::lvm::Name;
 use crate::host::Cmd;
@@ -7,6 +9,13 @@ use crate::units::{Bytes, Millis};
 
 /// How long making a store may take before it is reported and left alone.
 const STORE_MS_MAX: Millis = Millis(60_000);
+
+/// How long a command of device-mapper may take.
+const DMSETUP_MS_MAX: Millis = Millis(10_000);
+
+/// What lvm calls the device below an origin, and the one of a COW store (lvm2, `dev_manager.c`).
+const REAL_LAYER: &str = "-real";
+const STORE_LAYER: &str = "-cow";
 
 /// Takes the snapshot, tagged. It suspends the origin for a moment, which freezes the filesystem.
 pub fn take(
@@ -64,6 +73,26 @@ pub fn order(origin: &Name, snapshot: &Name, devices: &[String]) -> String {
     format!("lvconvert --yes --snapshot --zero n{devices} {origin} {snapshot}")
 }
 
+/// What an lvm that died between making its devices and the suspend leaves in device-mapper, and no
+/// report of lvm tells: the node that tells it, whose name is the snapshot's, and the commands, each
+/// with the node that it is about. The origin lives on; only its new table is thrown away.
+pub fn half(programs: &Programs, origin: &Name, snapshot: &Name) -> (PathBuf, Vec<(PathBuf, Cmd)>) {
+    let dmsetup = |args: &[&str]| Cmd {
+        args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+        ..lvm(&programs.dmsetup, DMSETUP_MS_MAX)
+    };
+    let node = |device: &str| Path::new("/dev/mapper").join(device);
+    let store = snapshot.device() + STORE_LAYER;
+    let real = origin.device() + REAL_LAYER;
+    let steps = vec![
+        (origin.node(), dmsetup(&["clear", &origin.device()])),
+        (snapshot.node(), dmsetup(&["remove", "--retry", &snapshot.device()])),
+        (node(&real), dmsetup(&["remove", "--retry", &real])),
+        (node(&store), dmsetup(&["remove", "--retry", &store])),
+    ];
+    (node(&store), steps)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +108,7 @@ mod tests {
             lvcreate: "/sbin/lvcreate".into(),
             lvchange: "".into(),
             lvremove: "".into(),
+            dmsetup: "".into(),
         };
         let cmd = store(&programs, &Name::new("lab", "hs-1"), "ours", Bytes(64 << 20));
         assert_eq!(
@@ -86,6 +116,28 @@ mod tests {
             "lvcreate --yes --wipesignatures n --zero y --name hs-1 --addtag ours --size 67108864b lab"
         );
         assert_eq!(cmd.overrun, Overrun::LeaveAlone);
+    }
+
+    #[test]
+    fn what_a_dead_lvm_leaves_has_the_snapshots_own_name() {
+        let programs = Programs {
+            lvcreate: "".into(),
+            lvchange: "".into(),
+            lvremove: "".into(),
+            dmsetup: "/sbin/dmsetup".into(),
+        };
+        let (sign, steps) = half(&programs, &Name::new("lab", "a-b"), &Name::new("lab", "hs-1"));
+        assert_eq!(sign.to_str(), Some("/dev/mapper/lab-hs--1-cow"));
+        let told: Vec<String> = steps.iter().map(|(_, cmd)| cmd.to_string()).collect();
+        assert_eq!(
+            told,
+            [
+                "dmsetup clear lab-a--b",
+                "dmsetup remove --retry lab-hs--1",
+                "dmsetup remove --retry lab-a--b-real",
+                "dmsetup remove --retry lab-hs--1-cow"
+            ]
+        );
     }
 
     #[test]

@@ -51,6 +51,7 @@ mod tests {
             lvcreate: "/sbin/lvcreate".into(),
             lvchange: "".into(),
             lvremove: "".into(),
+            dmsetup: "".into(),
         };
         let (origin, own) = (Name::new("lab", "data"), Name::new("lab", "hs-1"));
         let cmd = take(&programs, &origin, &own, "ours", Millis(1)).to_string();

@@ -71,6 +71,7 @@ impl Screen {
             Event::Waiting(what) => say(&format!("  waiting for {what}")),
             Event::Killed(one) => say(&format!("  ended {one}")),
             Event::Again(why) => say(&format!("  once more: {why}")),
+            Event::First(why) => say(&format!("  the lock comes first: {why}")),
             Event::Window(times) => state.window = Some(times.clone()),
         }
     }

@@ -70,6 +70,7 @@ pub(crate) fn thin_replica() -> Plan {
     let (origin, pool) = (Name::new(VG, "data"), thin::pool_device(&Name::new(VG, POOL)));
     plan.brims.push(Brim { pool: pool.clone(), percent_max: 90 });
     plan.sources[0].kind = Kind::Thin;
+    plan.claims.retain(|claim| !matches!(claim, Claim::Half { .. }));
     plan.sources[0].take = Take::Ordered {
         store: Vec::new(),
         order: thin::order(&origin, &snapshot(0), &tag(), &devices()),
@@ -84,6 +85,7 @@ pub(crate) fn thin_whole() -> Plan {
     let mut plan = Plan { brims: thin.brims, ..whole() };
     let (origin, hold) = (Name::new(VG, "data"), Millis(20_000));
     plan.sources[0].kind = Kind::Thin;
+    plan.claims.retain(|claim| !matches!(claim, Claim::Half { .. }));
     plan.sources[0].take =
         Take::Whole(thin::take(&programs(), &origin, &snapshot(0), &tag(), hold));
     plan
@@ -104,6 +106,7 @@ pub(crate) fn two_volumes() -> Plan {
         .into_iter()
         .flat_map(|claim| {
             let more = match &claim {
+                Claim::Half { .. } => Some(half_claim("logs", 1)),
                 Claim::Snapshot { .. } => Some(snapshot_claim(1)),
                 Claim::Mounted { .. } => Some(mounted_claim(&second.view)),
                 _ => None,
@@ -212,6 +215,7 @@ fn claims(publish: &Publish, source: &Source, kind: LockKind) -> Vec<Claim> {
             run: RUN.into(),
             mount: DESTINATION.into(),
         },
+        half_claim("data", 0),
         snapshot_claim(0),
         Claim::Shell { ms_max: Millis(20_000) },
         mounted_claim(&source.view),
@@ -230,6 +234,11 @@ fn snapshot_claim(at: usize) -> Claim {
         lv: snapshot(at).lv().into(),
         tag: tag(),
     }
+}
+
+fn half_claim(lv: &str, at: usize) -> Claim {
+    let (sign, steps) = thick::half(&programs(), &Name::new(VG, lv), &snapshot(at));
+    Claim::Half { sign, steps }
 }
 
 fn mounted_claim(view: &MountOrder) -> Claim {
@@ -345,5 +354,6 @@ fn programs() -> Programs {
         lvcreate: "/sbin/lvcreate".into(),
         lvchange: "/sbin/lvchange".into(),
         lvremove: "/sbin/lvremove".into(),
+        dmsetup: "/sbin/dmsetup".into(),
     }
 }

@@ -19,7 +19,7 @@ from devmapper import Device
 from load import Load
 from tool import Run, child, config, is_over, published, run_tool
 
-ROLLED_BACK, FAILED_LEFT = 4, 6
+DONE, ROLLED_BACK, FAILED_LEFT = 0, 4, 6
 HOLD_MS_MAX = 3_000
 # Beside the hold a commit may meet the wait for the lock, and a slow machine's own doings.
 MARGIN_MS = 1_500
@@ -192,6 +192,32 @@ def lock_session_killed(world):
     return {"exit": done.code, "worst_commit_ms": round(worst), "took_s": f"{done.seconds:.1f}"}
 
 
-CASES = [hang_lvm_stopped, hang_volume_group, lock_session_killed]
+def lvm_killed_while_held(world):
+    """SIGKILL ends lvm where it is held before its suspend: half a snapshot, which no lvm knows."""
+    before, device, path = published(), Device(PRIMARY_DEVICE), config(world.primary)
+    with Load(world.primary) as load:
+        failed = Run("backup", path)
+
+        def kill():
+            pid = child(failed.process.pid, "lvm")
+            if pid:
+                os.kill(pid, signal.SIGKILL)
+            return None if device.is_suspended() else pid
+
+        interference = Interference(lambda: works_on_the_order(device), kill)
+        failed.wait()
+        interference.result()
+        worst = load.worst_ms(failed.began)
+    device.close()
+    failed.ended(ROLLED_BACK)
+    expect("hint:" in "\n".join(failed.err), f"no hint: {failed.words()}")
+    expect(published() == before, "a failed run changed what is published")
+    world.require_clean_slate()
+    Run("backup", path).wait().ended(DONE)
+    world.require_clean_slate()
+    return {"worst_commit_ms": round(worst), "told": f"'{failed.err[0][:200]}'"}
+
+
+CASES = [hang_lvm_stopped, hang_volume_group, lock_session_killed, lvm_killed_while_held]
 for _case in CASES:
     _case.kind = XFS_BY_GTID

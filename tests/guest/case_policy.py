@@ -3,7 +3,8 @@ replica that stands while it is copied; and what nobody chooses, a disk that fil
 """
 
 import json
-import shutil
+import os
+import signal
 import threading
 import time
 
@@ -13,13 +14,13 @@ from case_errors import REFUSED, refused
 from load import Load
 from oracle import manifest
 from server import MARIADB
-from tool import USER, Run, config, published
+from tool import USER, Run, child, config, published
 
 DONE, ROLLED_BACK = 0, 4
 STATEMENT_S, LONG_S_MIN = 15, 1
 SEEN_S_MAX = 60
-LEFT_BYTES = 1 << 20  # of the destination: less than the copy still needs
-HOG = BACKUPS / "hog"
+HOGS = BACKUPS / "hog", BACKUPS / "hoglet"
+AT_ONCE_BUT = 256 << 20  # no filesystem gives away its very last blocks at once
 IMPATIENT = {"kind": "ftwrl", "long_statement_s_min": LONG_S_MIN}
 UPDATE = f"UPDATE mark SET id = id WHERE SLEEP({STATEMENT_S}) = 0 LIMIT 1"
 SELECT = f"SELECT SLEEP({STATEMENT_S})"
@@ -66,12 +67,13 @@ def long_is_waited_for(world):
 
 def long_select_is_ended(world):
     """Where the lock would wait for a SELECT: FLUSH TABLES WITH READ LOCK on MySQL."""
-    world.primary.sql(f"GRANT CONNECTION_ADMIN ON *.* TO {USER}@localhost")
+    # Root's statements can be ended by an account with SYSTEM_USER alone.
+    world.primary.sql(f"GRANT CONNECTION_ADMIN, SYSTEM_USER ON *.* TO {USER}@localhost")
     statement = Statement(world.primary, SELECT)
     lock = IMPATIENT | {"long_statements": "kill", "kill_select_s_min": LONG_S_MIN}
     done = Run("backup", config(world.primary, lock=lock)).wait().ended(DONE)
     statement.join()
-    world.primary.sql(f"REVOKE CONNECTION_ADMIN ON *.* FROM {USER}@localhost")
+    world.primary.sql(f"REVOKE CONNECTION_ADMIN, SYSTEM_USER ON *.* FROM {USER}@localhost")
     expect(statement.seconds < STATEMENT_S - 1, f"it ran on for {statement.seconds:.1f} s")
     killed = manifest(done.published())["killed"]
     expect(len(killed) == 1, f"the record names {killed}")
@@ -152,17 +154,30 @@ def stands_while_copied(world):
     return {"took_s": f"{under_way.seconds:.1f}"}
 
 
+def fill_up():
+    """Takes all of the destination's room, with what is kept for root, who we are."""
+    room = os.statvfs(BACKUPS)
+    run("fallocate", "-l", room.f_bfree * room.f_frsize - AT_ONCE_BUT, HOGS[0])
+    run("dd", "if=/dev/zero", f"of={HOGS[1]}", "bs=1M", check=False)
+
+
 def destination_fills(world):
     """The copy finds no more room; an earlier backup is not harmed."""
     before = published()
     under_way = Run("backup", config(world.replica))
     try:
         until(SEEN_S_MAX, lambda: "copy" in under_way.out, "the copy to begin")
-        free = shutil.disk_usage(BACKUPS).free
-        run("fallocate", "-l", free - LEFT_BYTES, HOG)
+        copying = until(SEEN_S_MAX, lambda: child(under_way.process.pid, "rsync"), "rsync")
+        # Its whole group stands while the room is taken away, or it might be done before.
+        os.killpg(copying, signal.SIGSTOP)
+        try:
+            fill_up()
+        finally:
+            os.killpg(copying, signal.SIGCONT)
         under_way.wait().ended(ROLLED_BACK)
     finally:
-        HOG.unlink(missing_ok=True)
+        for hog in HOGS:
+            hog.unlink(missing_ok=True)
     told = "\n".join(under_way.err)
     for word in ("No space left on device", "hint:", "rolled back clean"):
         expect(word in told, f"does not say '{word}': {told}")

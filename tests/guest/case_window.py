@@ -2,16 +2,21 @@
 another pair of eyes on the volume. Each is proven in full by a restored and attached copy.
 """
 
+from pathlib import Path
+
 from base import expect
 from bench_ways import PRIMARY_DEVICE
 from case_backup import XFS_BY_GTID, backup_and_prove
 from devmapper import Watch
 from oracle import manifest
 from server import MARIADB
-from tool import config, run_tool
+from tool import CONFIGS, RELEASED, Run, config, run_tool
 
 # What `auto` chooses.
 AUTO = "backup-stage" if MARIADB else "ftwrl"
+# Documentation/admin-guide/LSM/Yama.rst: 2 is "admin-only attach".
+ONLY_WITH_THE_CAPABILITY = "2"
+WITHOUT_IT = "--bounding-set=-sys_ptrace --inh-caps=-sys_ptrace"
 WAYS = [("ftwrl", "late"), ("ftwrl", "first")]
 if MARIADB:
     WAYS.append(("backup-stage", "late"))
@@ -70,6 +75,26 @@ def auto_takes(world):
     return {"took_s": f"{done.seconds:.1f}"}
 
 
+def untraceable(world):
+    """Where this process may not trace another, the lock comes first, and the record says so."""
+    scope = Path("/proc/sys/kernel/yama/ptrace_scope")
+    before = scope.read_text()
+    scope.write_text(ONLY_WITH_THE_CAPABILITY)
+    powerless = CONFIGS / "powerless"
+    path = config(world.primary)
+    powerless.write_text(f'#!/bin/sh\nexec setpriv {WITHOUT_IT} "{RELEASED}" "$@"\n')
+    powerless.chmod(0o755)
+    try:
+        done = Run("backup", path, powerless).wait().ended(0)
+    finally:
+        scope.write_text(before)
+    told = manifest(done.published())["window"]
+    expect(told["when"] == "late, then first", f"the lock came '{told['when']}'")
+    expect("cannot hold the shell of lvm" in "\n".join(done.out), f"not told: {done.words()}")
+    world.require_clean_slate()
+    return {"locked_ms": told["locked_ms"], "took_s": f"{done.seconds:.1f}"}
+
+
 def _case(kind, when):
     def case(world):
         return window(world, kind, when)
@@ -78,6 +103,6 @@ def _case(kind, when):
     return case
 
 
-CASES = [auto_takes, *(_case(kind, when) for kind, when in WAYS)]
+CASES = [auto_takes, untraceable, *(_case(kind, when) for kind, when in WAYS)]
 for _one in CASES:
     _one.kind = XFS_BY_GTID

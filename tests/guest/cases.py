@@ -6,6 +6,7 @@ import case_conformance
 import case_demo
 import case_errors
 import case_hang
+import case_hostile
 import case_policy
 import case_signals
 import case_speed
@@ -27,6 +28,8 @@ GROUPS = {
     "policy": case_policy.CASES,
     "stall": case_stall.CASES,
     "hang": case_hang.CASES,
+    "hostile": case_hostile.MATRIX,
+    "hostile_few": case_hostile.GATE,
     "two_volumes": case_volumes.CASES,
     "thin": case_thin.CASES,
     "tcp": case_tcp.CASES,

@@ -106,7 +106,7 @@ class Run:
         return self
 
     def words(self):
-        return " | ".join((self.err + self.out)[-6:])[-500:]
+        return " | ".join(self.out[-2:] + self.err[-6:])[-700:]
 
     def ended(self, code):
         expect(self.code == code, f"exit {self.code} instead of {code}: {self.words()}")

@@ -5,8 +5,8 @@
 //! go it is traced no more. When we die, however that comes, the kernel lets it go on, so nothing
 //! that is held can stay behind.
 //!
-//! A traced process heeds only the thread that traces it, so there is one for it here. Its stops are
-//! told by `wait`, so while it is traced nobody else may wait for it: see [`Hold::is_over`].
+//! A traced process heeds only the thread that traces it, so there is one for it here. Its stops
+//! are told by `wait`, so while it is traced nobody else may wait for it: see [`Hold::is_over`].
 
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -168,8 +168,9 @@ fn next_stop(pid: Pid) -> Result<Option<Stop>, Errno> {
     }))
 }
 
-/// Whether the call would suspend a device. The call that resumes one is the same (linux/dm-ioctl.h:
-/// `DM_DEV_SUSPEND`), only without the flag; where that cannot be read, it is taken to be there.
+/// Whether the call would suspend a device. The call that resumes one is the same
+/// (`DM_DEV_SUSPEND` in linux/dm-ioctl.h), only without the flag; where that cannot be read, it is
+/// taken to be there.
 pub(super) fn suspends(pid: Pid, call: &SystemCall) -> bool {
     let is_ioctl = i64::try_from(call.number) == Ok(SYS_ioctl);
     if !is_ioctl || call.arguments[1] != kernel::DM_DEV_SUSPEND {

@@ -102,6 +102,7 @@ fn run(world: &mut World, cmd: &Cmd) -> Result<(), Fault> {
         "lvcreate" => lvm::make(world, cmd),
         "lvchange" => lvm::deactivate(world, cmd),
         "lvremove" => lvm::remove(world, cmd),
+        "dmsetup" => lvm::clear(world, cmd),
         "rsync" => copy(world, cmd, Part::Whole),
         other => panic!("the simulated machine does not know the program '{other}'"),
     }

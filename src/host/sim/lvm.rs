@@ -1,6 +1,8 @@
 //! The lvm commands of the simulated machine that change something. Options are taken strictly: an
 //! unknown one is a plan that has never been tried on the simulated machine.
 
+use std::path::Path;
+
 use super::files::Owner;
 use super::rules::Rule;
 use super::shell;
@@ -156,6 +158,23 @@ fn snapshot_order(args: &[String]) -> Order<'_> {
     };
     let (vg, origin) = origin.split_once('/').unwrap_or_else(|| panic!("'{origin}' has no group"));
     Order { vg, origin, name, tag, size }
+}
+
+/// Throws away a table that is not live, which is not simulated, or removes a device of nobody.
+pub(super) fn clear(world: &mut World, cmd: &Cmd) -> Result<(), Fault> {
+    let words: Vec<&str> = cmd.args.iter().map(String::as_str).collect();
+    let halves = &mut world.volumes.halves;
+    match *words.as_slice() {
+        ["clear", _] => Ok(()),
+        ["remove", "--retry", device] => {
+            let node = Path::new("/dev/mapper").join(device);
+            let there = halves.iter().position(|half| *half == node);
+            let at = there.ok_or_else(|| failed("Device or resource busy"))?;
+            halves.remove(at);
+            Ok(())
+        }
+        _ => panic!("the simulated dmsetup does not understand {words:?}"),
+    }
 }
 
 /// Removes a volume, if it carries the tag where one is asked for; an open one stays.

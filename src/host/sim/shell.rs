@@ -1,6 +1,8 @@
 //! The shell of lvm on the simulated machine: an order goes its way while time passes, whoever
 //! looks. Its one moment that counts is the origin's suspend, which catches what is on the disk.
 
+use std::path::Path;
+
 use super::lvm;
 use super::world::World;
 use crate::host::{Answer, Fault, Point, Sight, Sign, Standing, Until, Watch};
@@ -65,6 +67,8 @@ pub enum Twist {
     Leap,
     /// It fails before its suspend.
     Fail,
+    /// It dies before its suspend, and leaves its devices where it had made them.
+    Die,
     /// It stands still until the process that gave it is gone.
     Hang,
 }
@@ -275,6 +279,18 @@ pub(super) fn suspends(world: &World) -> bool {
     running(world).is_some_and(Order::suspends)
 }
 
+/// lvm dies with the devices of a thick snapshot made, and nothing suspended.
+fn die(world: &mut World) {
+    let Some(order) = running(world) else { return };
+    let device = |name: &str, layer: &str| {
+        let (vg, lv) = name.split_once('/')?;
+        Some(Path::new("/dev/mapper").join(Name::new(vg, lv).device() + layer))
+    };
+    let made = [device(&order.origin, "-real"), device(&order.snapshot, "-cow")];
+    world.volumes.halves.extend(made.into_iter().flatten());
+    fail(world);
+}
+
 /// Whether an order is held, with the volume group locked.
 pub(super) fn is_held(world: &World) -> bool {
     running(world).is_some_and(Order::is_held)
@@ -285,6 +301,7 @@ pub(super) fn can(world: &World, twist: Twist) -> bool {
     running(world).is_some_and(|order| match twist {
         Twist::Leap => !order.hangs && !order.is_held(),
         Twist::Fail => order.stage < Stage::Freezing,
+        Twist::Die => order.stage == Stage::Near && order.tag.is_none(),
         Twist::Hang => !order.hangs && !order.suspends(),
     })
 }
@@ -294,6 +311,7 @@ pub(super) fn twist(world: &mut World, twist: Twist) {
     match twist {
         Twist::Leap => step(world),
         Twist::Fail => fail(world),
+        Twist::Die => die(world),
         Twist::Hang => {
             if let Some(order) = running_mut(world) {
                 order.hangs = true;

@@ -52,7 +52,10 @@ fn query(world: &World, session: Session, text: &str) -> Result<Rows, Fault> {
 }
 
 fn entry(world: &World, path: &Path) -> Option<Entry> {
-    let kind = world.files.kind(path)?;
+    let kind = match world.files.kind(path) {
+        None if world.volumes.has_node(path) => Kind::Other,
+        kind => kind?,
+    };
     let mode = if kind == Kind::Directory { 0o700 } else { 0o600 };
     let mounts = world.mounts.iter().filter(|one| path.starts_with(&one.mount.point));
     let mount = mounts.max_by_key(|one| one.mount.point.components().count());

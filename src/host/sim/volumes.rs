@@ -1,6 +1,7 @@
 //! Logical volumes of the simulated machine, and what a snapshot of one has caught.
 
 use std::hash::{Hash, Hasher};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,8 @@ pub struct Volumes {
     pub all: Vec<Lv>,
     /// Thin pools.
     pub pools: Vec<Pool>,
+    /// Devices of snapshots that lvm died over: nodes that no report tells.
+    pub halves: Vec<PathBuf>,
     minors: u32,
 }
 
@@ -163,6 +166,11 @@ impl Volumes {
         self.all.iter().find(|lv| lv.name().node() == node)
     }
 
+    /// Whether there is a device node.
+    pub(super) fn has_node(&self, node: &std::path::Path) -> bool {
+        self.at_node(node).is_some() || self.halves.iter().any(|half| half == node)
+    }
+
     /// The COW stores of our snapshots overflow.
     pub(super) fn overflow(&mut self) {
         for lv in self.all.iter_mut().filter(|lv| lv.can_overflow()) {
@@ -178,7 +186,9 @@ impl Volumes {
     /// What a run left, in words.
     pub(super) fn rests(&self) -> Vec<String> {
         let ours = self.all.iter().filter(|lv| lv.owner == Owner::Ours);
-        ours.map(|lv| format!("volume {}", lv.name())).collect()
+        let volumes = ours.map(|lv| format!("volume {}", lv.name()));
+        let halves = self.halves.iter().map(|node| format!("device {}", node.display()));
+        volumes.chain(halves).collect()
     }
 
     /// What is of others.
@@ -189,6 +199,7 @@ impl Volumes {
 
     /// See `World::fingerprint`.
     pub(super) fn fingerprint(&self, hash: &mut impl Hasher) {
+        self.halves.hash(hash);
         self.pools.iter().for_each(|pool| {
             (pool.transaction, pool.percent, pool.used_by_others).hash(hash);
         });

@@ -98,7 +98,7 @@ pub enum Event {
 
 impl Event {
     /// What may happen at any call.
-    pub const UNASKED: [Self; 10] = [
+    pub const UNASKED: [Self; 11] = [
         Self::Signal,
         Self::Overflow,
         Self::SessionLost,
@@ -106,6 +106,7 @@ impl Event {
         Self::PoolFills,
         Self::Lvm(Twist::Leap),
         Self::Lvm(Twist::Fail),
+        Self::Lvm(Twist::Die),
         Self::Lvm(Twist::Hang),
         Self::Statement,
         Self::Write,
@@ -210,6 +211,7 @@ impl World {
     pub(super) fn power_loss(&mut self) {
         self.dead_man = None;
         self.shell = None;
+        self.volumes.halves.clear();
         self.frozen.clear();
         self.files.lose_unsynced();
         self.end_process();

@@ -1,0 +1,180 @@
+"""The kill matrix: a run is ended at every act, by every signal. The database goes on at once, what
+was left is settled, earlier backups are as they were, and the next run begins.
+
+A cell is one act and one signal of one way. All of them take hours (scripts/lab hostile); for the
+gate there is every act of the window, and of the others a tenth, another one each day.
+"""
+
+import os
+import re
+import signal
+import time
+
+import tool
+from base import BACKUPS, SETTINGS, Failed, expect, run
+from case_backup import XFS_BY_GTID
+from case_errors import FREEZES_NEST
+from load import Load
+from server import MARIADB
+from tool import WRONG, Run, child, config, published, run_tool
+
+DONE = 0
+RESUME_MS_MAX = 1_000
+SETTLE_S_MAX = 60
+BEYOND_THE_END = 9_999
+SECONDS_A_DAY = 86_400
+ONE_IN = 10
+
+# SIGSTOP first: what it was doing is then in the middle, and the dead-man sees nobody die yet.
+STOPPED = "SIGSTOP+SIGKILL"
+KILLS = ("SIGKILL", STOPPED)
+SIGNALS = (*KILLS, "SIGTERM", "SIGINT", "SIGHUP")
+
+KINDS = {"ftwrl": "ftwrl"} | ({"stage": "backup-stage"} if MARIADB else {})
+WAYS = {name: ("primary", {"kind": kind}) for name, kind in KINDS.items()}
+WAYS["replica"] = ("replica", {})
+if FREEZES_NEST:
+    WAYS |= {
+        f"{name}-explicit": ("primary", {"kind": kind, "freeze": "explicit"})
+        for name, kind in KINDS.items()
+    }
+
+
+class Way:
+    """One configuration, its acts in order, and a backup that was there before."""
+
+    def __init__(self, world, name):
+        server, lock = WAYS[name]
+        self.name, self.path = name, config(getattr(world, server), lock=lock)
+        whole = Run("backup", self.path, WRONG, HOLDSTILL_HOLD_AT=str(BEYOND_THE_END))
+        whole.wait().ended(DONE)
+        self.acts = [line.split(" ms  ", 1)[1] for line in whole.out if " ms  " in line]
+        told = re.search(r"(\d+) acts", "\n".join(whole.err))
+        expect(told and int(told[1]) == len(self.acts), f"{told} acts, told {len(self.acts)}")
+
+    def window(self):
+        """The numbers of the acts while writes may be stopped."""
+        first = next(n for n, act in enumerate(self.acts, 1) if act.startswith("arm the dead"))
+        last = next(n for n, act in enumerate(self.acts, 1) if act.startswith("dismiss"))
+        return range(first, last + 1)
+
+    def publishing(self):
+        return next(n for n, act in enumerate(self.acts, 1) if act.startswith("mv "))
+
+
+def hostile(world):
+    """Every cell behind the one that `after` names, until `seconds` of uptime are over."""
+    after, end = SETTINGS.get("after", ""), float(SETTINGS.get("seconds", 0))
+    cells, seen = 0, not after
+    with Load(world.primary) as load:
+        load.calm_down()
+        for name in WAYS:
+            if not seen and not after.startswith(f"{name}/"):
+                continue
+            way = Way(world, name)
+            for number in range(1, len(way.acts) + 1):
+                for which in SIGNALS:
+                    identity = f"{name}/{number}/{which}"
+                    if seen and (not end or time.monotonic() < end):
+                        strike_and_tell(world, load, way, number, which)
+                        cells += 1
+                    seen = seen or identity == after
+    return {"cells": cells}
+
+
+def hostile_gate(world):
+    """Each act of the window, and today's tenth of the others; each by one signal in turn."""
+    today = int(time.time()) // SECONDS_A_DAY
+    way = Way(world, "replica" if today % 2 else next(iter(KINDS)))
+    chosen = [n for n in range(1, len(way.acts) + 1) if n in way.window() or n % ONE_IN == today % ONE_IN]
+    with Load(world.primary) as load:
+        load.calm_down()
+        for number in chosen:
+            which = SIGNALS[(number + today) % len(SIGNALS)]
+            strike_and_tell(world, load, way, number, which)
+    return {"way": way.name, "acts": len(way.acts), "cells": len(chosen)}
+
+
+def strike_and_tell(world, load, way, number, which):
+    """One line for each cell: the host makes its table of them."""
+    identity = f"{way.name}/{number}/{which}"
+    try:
+        figures = strike(world, load, way, number, which)
+    except Exception as error:
+        print(f"   cell {identity}  failed  {way.acts[number - 1][:60]}: {error}", flush=True)
+        raise
+    told = "  ".join(f"{key}={value}" for key, value in figures.items())
+    print(f"   cell {identity}  ok  {told}  {way.acts[number - 1][:60]}", flush=True)
+
+
+def strike(world, load, way, number, which):
+    before, picture = published(), pictures()
+    held = Run("backup", way.path, WRONG, HOLDSTILL_HOLD_AT=str(number))
+    held.wait_until_held(str(number))
+    moment = time.monotonic()
+    send(held.process, which)
+    resumed = load.resume_ms(moment)
+    expect(resumed <= RESUME_MS_MAX, f"the writers went on after {resumed:.0f} ms")
+    held.wait(SETTLE_S_MAX)
+    new = published() - before
+    expect(len(new) <= 1 and (not new or number >= way.publishing()), f"published {new}")
+    if which in KILLS:
+        run_tool("recover", way.path).ended(DONE)
+    else:
+        stopped = 128 + getattr(signal, which)
+        expect(held.code == (DONE if new else stopped), f"exit {held.code}: {held.words()}")
+    kept = {name: seen for name, seen in pictures().items() if name in picture}
+    expect(kept == picture, "an earlier backup is not as it was")
+    world.require_clean_slate()
+    for name in new:
+        run("rm", "-rf", BACKUPS / name)
+    return {"exit": held.code, "resumed_ms": round(resumed)}
+
+
+def send(process, which):
+    if which == STOPPED:
+        os.kill(process.pid, signal.SIGSTOP)
+        time.sleep(0.2)
+    os.kill(process.pid, signal.SIGKILL if which in KILLS else getattr(signal, which))
+
+
+def pictures():
+    """What each published backup is, by name: its record, and every file's size and time."""
+    return {name: picture_of(BACKUPS / name) for name in published()}
+
+
+def picture_of(backup):
+    files = sorted(path for path in backup.rglob("*") if path.is_file())
+    facts = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    return (backup / "backup.json").read_text(), facts
+
+
+def dead_man_killed_too(world):
+    """Under an explicit freeze the dead-man dies with its parent: the filesystem stays frozen, and
+    `recover`, which the boot unit calls as well, lets it go."""
+    path = config(world.primary, lock={"freeze": "explicit"})
+    with Load(world.primary) as load:
+        held = Run("backup", path, WRONG, HOLDSTILL_HOLD_AT="frozen").wait_until_held("frozen")
+        dead_man = child(held.process.pid, WRONG.name[:15])
+        expect(dead_man, "there is no dead-man")
+        os.kill(dead_man, signal.SIGKILL)
+        os.kill(held.process.pid, signal.SIGKILL)
+        time.sleep(1)
+        moment = time.monotonic()
+        try:
+            load.resume_ms(moment, limit_s=3)
+            raise Failed("the writers went on without a thaw: this shows nothing")
+        except Failed as expected:
+            expect("in vain" in str(expected), expected)
+        recovered = run_tool("recover", path).ended(DONE)
+        resumed = load.resume_ms(time.monotonic())
+    held.wait()
+    expect(not tool.ledgers(), "the ledger is kept")
+    world.require_clean_slate()
+    return {"recover_s": f"{recovered.seconds:.1f}", "resumed_ms": round(resumed)}
+
+
+MATRIX = [hostile]
+GATE = [hostile_gate] + ([dead_man_killed_too] if FREEZES_NEST else [])
+for _one in MATRIX + GATE:
+    _one.kind = XFS_BY_GTID
