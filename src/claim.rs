@@ -56,10 +56,16 @@ pub enum Claim {
     },
     /// Devices of a thick snapshot that lvm died over, which no report of lvm tells.
     Half {
-        /// The node whose being there tells it; its name is the snapshot's.
-        sign: PathBuf,
-        /// The commands that clear it away, each with the node that it is about.
-        steps: Vec<(PathBuf, Cmd)>,
+        /// Reports volumes, as JSON.
+        report: Cmd,
+        /// The volume group.
+        vg: String,
+        /// The origin. While it has a snapshot, such devices are that one's.
+        origin: String,
+        /// The names of such devices.
+        devices: Vec<String>,
+        /// The commands that clear them away, each with the device that it is about.
+        steps: Vec<(String, Cmd)>,
     },
     /// The shell of lvm, and what it was ordered to do. It dies with its process, after it has
     /// ended what it does.
@@ -119,7 +125,9 @@ impl Claim {
             Self::Snapshot { report, remove, vg, lv, tag } => {
                 remove_snapshot(host, report, remove, &lvm::Name::new(vg, lv), tag)
             }
-            Self::Half { sign, steps } => clear_half(host, sign, steps),
+            Self::Half { report, vg, origin, devices, steps } => {
+                clear_half(host, report, &lvm::Name::new(vg, origin), devices, steps)
+            }
             Self::Shell { ms_max } => host.act(&Act::CloseShell(*ms_max)).map(drop),
             Self::Mounted { point, device } => unmount(host, point, device),
             Self::Replication { login, status, start, ms_max } => {
@@ -140,10 +148,9 @@ impl Claim {
             Self::Snapshot { vg, lv, .. } => {
                 format!("the snapshot '{vg}/{lv}' slows every write to its origin until removed")
             }
-            Self::Half { sign, .. } => format!(
-                "the device '{}' belongs to no volume: 'dmsetup ls --tree' shows it; a reboot \
-                 takes it away",
-                sign.display()
+            Self::Half { vg, origin, .. } => format!(
+                "devices of half a snapshot of '{vg}/{origin}' belong to no volume: \
+                 'dmsetup ls --tree' shows them; a reboot takes them away"
             ),
             Self::Shell { .. } => {
                 "a command of lvm is still running: if writes hang, 'dmsetup info' \
@@ -173,7 +180,7 @@ impl fmt::Display for Claim {
         match self {
             Self::Partial { directory, .. } => write!(f, "partial copy {}", directory.display()),
             Self::Snapshot { vg, lv, tag, .. } => write!(f, "snapshot {vg}/{lv} (tag {tag})"),
-            Self::Half { sign, .. } => write!(f, "half of a snapshot {}", sign.display()),
+            Self::Half { vg, origin, .. } => write!(f, "half a snapshot of {vg}/{origin}"),
             Self::Shell { .. } => f.write_str("shell of lvm"),
             Self::Mounted { point, .. } => write!(f, "mount {}", point.display()),
             Self::Replication { start, .. } => write!(f, "{} stopped applier(s)", start.len()),
@@ -248,21 +255,43 @@ fn remove_snapshot(
     last.and_then(|()| Err(Fault::unsure(format!("'{name}' is still there after its removal"))))
 }
 
-/// Removes the devices of half a snapshot, where its sign tells that there is one. The snapshot's
-/// volume is gone by then, so nothing of lvm's is behind them.
-fn clear_half(host: &mut dyn Host, sign: &Path, steps: &[(PathBuf, Cmd)]) -> Result<(), Fault> {
-    if host.entry(sign)?.is_none() {
+/// Removes the devices of half a snapshot, if there are any. Our own snapshot's volume is gone by
+/// then; while the origin has another, the devices are that one's.
+fn clear_half(
+    host: &mut dyn Host,
+    report: &Cmd,
+    origin: &lvm::Name,
+    devices: &[String],
+    steps: &[(String, Cmd)],
+) -> Result<(), Fault> {
+    if there(host, devices)?.is_none() {
         return Ok(());
     }
-    for (node, step) in steps {
-        if host.entry(node)?.is_some() {
+    let volumes = lvm::volumes(&host.output(report)?).map_err(Fault::unsure)?;
+    let others =
+        |lv: &lvm::Volume| lv.name.vg() == origin.vg() && lv.origin.as_deref() == Some(origin.lv());
+    if volumes.iter().any(others) {
+        return Ok(());
+    }
+    for (device, step) in steps {
+        if host.has_device(device)? {
             host.act(&Act::Run(step.clone()))?;
         }
     }
-    match host.entry(sign)? {
+    match there(host, devices)? {
         None => Ok(()),
-        Some(_) => Err(Fault::unsure(format!("'{}' is still there", sign.display()))),
+        Some(device) => Err(Fault::unsure(format!("the device '{device}' is still there"))),
     }
+}
+
+/// The first of these devices that is there.
+fn there<'a>(host: &dyn Host, devices: &'a [String]) -> Result<Option<&'a str>, Fault> {
+    for device in devices {
+        if host.has_device(device)? {
+            return Ok(Some(device));
+        }
+    }
+    Ok(None)
 }
 
 /// Gives what stands in the way of an undo some time, except before the first try.

@@ -6,7 +6,8 @@
 //! lvm was held just before its suspend, let go. So nothing of the suspend, not even the freeze
 //! with which it begins, was before that. A look begun at `seen_ns` found the origin live on its
 //! old table, and one ended by `resumed_ns` found it live on its new one. Only a suspended device
-//! changes its live table, so the suspend lies between the two, whether or not a look fell into it. With the lock granted before `let_go_ns` and its session proven alive after
+//! changes its live table, so the suspend lies between the two, whether or not a look fell into
+//! it. With the lock granted before `let_go_ns` and its session proven alive after
 //! the second look, all of it lies inside the lock.
 
 use serde::Serialize;

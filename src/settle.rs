@@ -1,7 +1,7 @@
 //! The one way out: undo claims, newest first. The same for success, error, signal, and the
-//! recovery of a dead run. It tries every claim and never stops early, with these exceptions: behind
-//! a thaw that cannot be confirmed the session is released and no volume is touched, behind a
-//! command of lvm that does not end no snapshot is, and behind a snapshot that stays no device.
+//! recovery of a dead run. It tries every claim and never stops early, with these exceptions:
+//! behind a thaw that cannot be confirmed the session is released and no volume is touched, behind
+//! a command of lvm that does not end no snapshot is, and behind a snapshot that stays no device.
 
 use crate::claim::Claim;
 use crate::host::{Fault, Host};

@@ -45,6 +45,8 @@ pub enum Answer {
     Sight(Sight),
     /// See [`Fill`].
     Fill(Fill),
+    /// Whether there is one.
+    There(bool),
 }
 
 /// Who and where we are.

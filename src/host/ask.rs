@@ -55,6 +55,8 @@ pub trait Ask {
     fn standing(&self, point: &Point) -> Result<Standing, Fault>;
     /// Waits for a snapshot point.
     fn watch(&self, watch: &Watch) -> Result<Sight, Fault>;
+    /// Whether device-mapper has a device of this name.
+    fn has_device(&self, name: &str) -> Result<bool, Fault>;
     /// How full a thin pool is.
     fn fill(&self, pool: &str) -> Result<Fill, Fault>;
 }
@@ -122,6 +124,10 @@ impl<H: Host + ?Sized> Ask for H {
 
     fn watch(&self, watch: &Watch) -> Result<Sight, Fault> {
         take!(self.look(&Look::Watch(watch.clone())), Sight)
+    }
+
+    fn has_device(&self, name: &str) -> Result<bool, Fault> {
+        take!(self.look(&Look::Device(name.into())), There)
     }
 
     fn fill(&self, pool: &str) -> Result<Fill, Fault> {

@@ -52,6 +52,8 @@ pub enum Look {
     Point(Point),
     /// Waits for the snapshot point of a volume: `Sight`.
     Watch(Watch),
+    /// Whether device-mapper has a device of this name, be it live or not: `There`.
+    Device(String),
     /// How full a thin pool is, by the name of its device in device-mapper: `Fill`. Refused where
     /// the pool does not take writes any more.
     Pool(String),
@@ -206,6 +208,7 @@ impl fmt::Display for Look {
             Self::Greet(login) => write!(f, "connect to {login}"),
             Self::Query { session, text, .. } => write!(f, "{session}: {text}"),
             Self::Point(point) => write!(f, "look at the device {}", point.origin),
+            Self::Device(name) => write!(f, "look for the device {name}"),
             Self::Pool(pool) => write!(f, "look at the pool {pool}"),
             Self::Watch(watch) => write!(f, "watch the device {}", watch.point.origin),
         }

@@ -153,8 +153,15 @@ fn halves(found: &Found, names: &Names) -> Vec<Claim> {
     thick
         .map(|((one, (snapshot, _)), _)| {
             let programs = &found.programs.volumes;
-            let (sign, steps) = thick::half(programs, &one.volume.name, snapshot);
-            Claim::Half { sign, steps }
+            let origin = &one.volume.name;
+            let (devices, steps) = thick::half(programs, origin, snapshot);
+            Claim::Half {
+                report: lvm::report(found.programs.lvs.clone()),
+                vg: origin.vg().to_owned(),
+                origin: origin.lv().to_owned(),
+                devices: devices.to_vec(),
+                steps,
+            }
         })
         .collect()
 }

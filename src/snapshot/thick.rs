@@ -1,7 +1,5 @@
 //! Thick snapshots: a COW store of a fixed size beside the origin, in the same volume group.
 
-use std::path::{Path, PathBuf};
-
 use super::command::{Programs, devices_option, lvm};
 use super::lvm::Name;
 use crate::host::Cmd;
@@ -74,23 +72,26 @@ pub fn order(origin: &Name, snapshot: &Name, devices: &[String]) -> String {
 }
 
 /// What an lvm that died between making its devices and the suspend leaves in device-mapper, and no
-/// report of lvm tells: the node that tells it, whose name is the snapshot's, and the commands, each
-/// with the node that it is about. The origin lives on; only its new table is thrown away.
-pub fn half(programs: &Programs, origin: &Name, snapshot: &Name) -> (PathBuf, Vec<(PathBuf, Cmd)>) {
+/// report of lvm tells: the devices that only a snapshot has, and the commands that clear them away,
+/// each with the device that it is about. The origin lives on; only its new table goes.
+pub fn half(
+    programs: &Programs,
+    origin: &Name,
+    snapshot: &Name,
+) -> ([String; 2], Vec<(String, Cmd)>) {
     let dmsetup = |args: &[&str]| Cmd {
         args: args.iter().map(|arg| (*arg).to_owned()).collect(),
         ..lvm(&programs.dmsetup, DMSETUP_MS_MAX)
     };
-    let node = |device: &str| Path::new("/dev/mapper").join(device);
     let store = snapshot.device() + STORE_LAYER;
     let real = origin.device() + REAL_LAYER;
     let steps = vec![
-        (origin.node(), dmsetup(&["clear", &origin.device()])),
-        (snapshot.node(), dmsetup(&["remove", "--retry", &snapshot.device()])),
-        (node(&real), dmsetup(&["remove", "--retry", &real])),
-        (node(&store), dmsetup(&["remove", "--retry", &store])),
+        (origin.device(), dmsetup(&["clear", &origin.device()])),
+        (snapshot.device(), dmsetup(&["remove", "--retry", &snapshot.device()])),
+        (real.clone(), dmsetup(&["remove", "--retry", &real])),
+        (store.clone(), dmsetup(&["remove", "--retry", &store])),
     ];
-    (node(&store), steps)
+    ([store, real], steps)
 }
 
 #[cfg(test)]
@@ -119,15 +120,15 @@ mod tests {
     }
 
     #[test]
-    fn what_a_dead_lvm_leaves_has_the_snapshots_own_name() {
+    fn what_a_dead_lvm_leaves_is_known_by_its_names() {
         let programs = Programs {
             lvcreate: "".into(),
             lvchange: "".into(),
             lvremove: "".into(),
             dmsetup: "/sbin/dmsetup".into(),
         };
-        let (sign, steps) = half(&programs, &Name::new("lab", "a-b"), &Name::new("lab", "hs-1"));
-        assert_eq!(sign.to_str(), Some("/dev/mapper/lab-hs--1-cow"));
+        let (devices, steps) = half(&programs, &Name::new("lab", "a-b"), &Name::new("lab", "hs-1"));
+        assert_eq!(devices, ["lab-hs--1-cow", "lab-a--b-real"]);
         let told: Vec<String> = steps.iter().map(|(_, cmd)| cmd.to_string()).collect();
         assert_eq!(
             told,

@@ -237,8 +237,9 @@ fn snapshot_claim(at: usize) -> Claim {
 }
 
 fn half_claim(lv: &str, at: usize) -> Claim {
-    let (sign, steps) = thick::half(&programs(), &Name::new(VG, lv), &snapshot(at));
-    Claim::Half { sign, steps }
+    let (devices, steps) = thick::half(&programs(), &Name::new(VG, lv), &snapshot(at));
+    let report = lvm::report("/sbin/lvs".into());
+    Claim::Half { report, vg: VG.into(), origin: lv.into(), devices: devices.into(), steps }
 }
 
 fn mounted_claim(view: &MountOrder) -> Claim {

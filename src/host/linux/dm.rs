@@ -6,6 +6,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::os::fd::AsFd;
+use std::path::Path;
 
 use nix::errno::Errno;
 
@@ -88,6 +89,14 @@ impl DeviceMapper {
         };
         let Device { suspended, .. } = there(&point.origin, self.look(&point.origin)?)?;
         Ok(Standing { suspended, mark })
+    }
+
+    /// Whether there is a device of this name. Without device-mapper there is none.
+    pub(super) fn has(&mut self, name: &str) -> Result<bool, Fault> {
+        if self.control.is_none() && !Path::new(CONTROL).exists() {
+            return Ok(false);
+        }
+        self.look(name).map(|device| device.is_some())
     }
 
     /// How full a pool is.

@@ -179,6 +179,7 @@ impl Host for Linux {
             }
             Look::Point(point) => self.standing(point).map(Answer::Standing),
             Look::Watch(watch) => self.watch(watch).map(Answer::Sight),
+            Look::Device(name) => self.device_mapper.borrow_mut().has(name).map(Answer::There),
             Look::Pool(pool) => self.device_mapper.borrow_mut().fill(pool).map(Answer::Fill),
         }
     }

@@ -1,8 +1,6 @@
 //! The lvm commands of the simulated machine that change something. Options are taken strictly: an
 //! unknown one is a plan that has never been tried on the simulated machine.
 
-use std::path::Path;
-
 use super::files::Owner;
 use super::rules::Rule;
 use super::shell;
@@ -167,8 +165,7 @@ pub(super) fn clear(world: &mut World, cmd: &Cmd) -> Result<(), Fault> {
     match *words.as_slice() {
         ["clear", _] => Ok(()),
         ["remove", "--retry", device] => {
-            let node = Path::new("/dev/mapper").join(device);
-            let there = halves.iter().position(|half| *half == node);
+            let there = halves.iter().position(|half| half == device);
             let at = there.ok_or_else(|| failed("Device or resource busy"))?;
             halves.remove(at);
             Ok(())

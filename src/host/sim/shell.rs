@@ -1,8 +1,6 @@
 //! The shell of lvm on the simulated machine: an order goes its way while time passes, whoever
 //! looks. Its one moment that counts is the origin's suspend, which catches what is on the disk.
 
-use std::path::Path;
-
 use super::lvm;
 use super::world::World;
 use crate::host::{Answer, Fault, Point, Sight, Sign, Standing, Until, Watch};
@@ -284,7 +282,7 @@ fn die(world: &mut World) {
     let Some(order) = running(world) else { return };
     let device = |name: &str, layer: &str| {
         let (vg, lv) = name.split_once('/')?;
-        Some(Path::new("/dev/mapper").join(Name::new(vg, lv).device() + layer))
+        Some(Name::new(vg, lv).device() + layer)
     };
     let made = [device(&order.origin, "-real"), device(&order.snapshot, "-cow")];
     world.volumes.halves.extend(made.into_iter().flatten());

@@ -29,6 +29,7 @@ pub(super) fn look(world: &mut World, what: &Look) -> Result<Answer, Fault> {
         Look::Run(cmd) => Answer::Text(Some(report::output(world, cmd))),
         Look::Greet(_) => Answer::Connection(world.server.greet(Session::Control)),
         Look::Point(point) => Answer::Standing(shell::standing(world, point)?),
+        Look::Device(name) => Answer::There(world.volumes.has_device(name)),
         Look::Pool(pool) => Answer::Fill(fill(world, pool)?),
         Look::Watch(watch) => Answer::Sight(shell::watch(world, watch)?),
         Look::Query { session, text, .. } => Answer::Rows(query(world, *session, text)?),
@@ -52,10 +53,7 @@ fn query(world: &World, session: Session, text: &str) -> Result<Rows, Fault> {
 }
 
 fn entry(world: &World, path: &Path) -> Option<Entry> {
-    let kind = match world.files.kind(path) {
-        None if world.volumes.has_node(path) => Kind::Other,
-        kind => kind?,
-    };
+    let kind = world.files.kind(path)?;
     let mode = if kind == Kind::Directory { 0o700 } else { 0o600 };
     let mounts = world.mounts.iter().filter(|one| path.starts_with(&one.mount.point));
     let mount = mounts.max_by_key(|one| one.mount.point.components().count());

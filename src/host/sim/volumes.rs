@@ -1,7 +1,6 @@
 //! Logical volumes of the simulated machine, and what a snapshot of one has caught.
 
 use std::hash::{Hash, Hasher};
-use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,8 +20,8 @@ pub struct Volumes {
     pub all: Vec<Lv>,
     /// Thin pools.
     pub pools: Vec<Pool>,
-    /// Devices of snapshots that lvm died over: nodes that no report tells.
-    pub halves: Vec<PathBuf>,
+    /// Devices of snapshots that lvm died over, which no report tells.
+    pub halves: Vec<String>,
     minors: u32,
 }
 
@@ -166,9 +165,10 @@ impl Volumes {
         self.all.iter().find(|lv| lv.name().node() == node)
     }
 
-    /// Whether there is a device node.
-    pub(super) fn has_node(&self, node: &std::path::Path) -> bool {
-        self.at_node(node).is_some() || self.halves.iter().any(|half| half == node)
+    /// Whether device-mapper has a device of this name.
+    pub(super) fn has_device(&self, name: &str) -> bool {
+        self.all.iter().any(|lv| lv.name().device() == name)
+            || self.halves.iter().any(|half| half == name)
     }
 
     /// The COW stores of our snapshots overflow.
@@ -187,7 +187,7 @@ impl Volumes {
     pub(super) fn rests(&self) -> Vec<String> {
         let ours = self.all.iter().filter(|lv| lv.owner == Owner::Ours);
         let volumes = ours.map(|lv| format!("volume {}", lv.name()));
-        let halves = self.halves.iter().map(|node| format!("device {}", node.display()));
+        let halves = self.halves.iter().map(|node| format!("device {node}"));
         volumes.chain(halves).collect()
     }
 
