@@ -71,9 +71,9 @@ pub fn order(origin: &Name, snapshot: &Name, devices: &[String]) -> String {
     format!("lvconvert --yes --snapshot --zero n{devices} {origin} {snapshot}")
 }
 
-/// What an lvm that died between making its devices and the suspend leaves in device-mapper, and no
-/// report of lvm tells: the devices that only a snapshot has, and the commands that clear them away,
-/// each with the device that it is about. The origin lives on; only its new table goes.
+/// What an lvm that died between making its devices and the suspend leaves in device-mapper, and
+/// no report of lvm tells: the devices that only a snapshot has, and the commands that clear them
+/// away, each with the device that it is about. The origin lives on; only its new table goes.
 pub fn half(
     programs: &Programs,
     origin: &Name,
