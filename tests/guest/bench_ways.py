@@ -13,18 +13,17 @@ from functools import cache
 from pathlib import Path
 
 import storage
-from base import HOME, SOCKETS, VG, Failed, NotRun, fresh_directory, run, until
+from base import HOME, SOCKETS, VG, Failed, NotRun, fresh_directory, run
 from devmapper import Device
 from oracle import manifest
 from relay import Relay
-from server import MARIADB, REPLICA
+from server import MARIADB
 from tool import config, run_tool
 
 PRIMARY_DEVICE = f"{VG}-primary"
 SNAPSHOT, SNAPSHOT_SIZE = "bench", "512m"
 MOUNT = HOME / "bench-snapshot"
 EXIT_REFUSED = 3
-APPLIES_S_MAX = 60
 
 LOCK, UNLOCK = "FLUSH TABLES WITH READ LOCK", "UNLOCK TABLES"
 # What each way of holdstill writes into the section [lock] of its configuration.
@@ -147,10 +146,8 @@ def holdstill(overlay):
     """One way of holdstill. Without a lock only a replica whose applier it stopped is at rest."""
 
     def way(world, watch):
-        if overlay["kind"] != "none":
-            return backup_window(world, world.primary, overlay)
-        with replicating(world.replica):
-            return backup_window(world, world.replica, overlay)
+        server = world.replica if overlay["kind"] == "none" else world.primary
+        return backup_window(world, server, overlay)
 
     return way
 
@@ -162,17 +159,6 @@ def backup_window(world, server, overlay):
         raise (NotRun if refused else Failed)(complaint(done))
     window = manifest(done.published())["window"]
     return of_window(window) | {"total_ms": done.seconds * 1000}
-
-
-@contextmanager
-def replicating(replica):
-    """Both threads: MariaDB would throw relay logs away if it started one without the other."""
-    replica.sql(f"START {REPLICA}")
-    until(APPLIES_S_MAX, replica.applies, "the replica's applier to run")
-    try:
-        yield
-    finally:
-        replica.sql(f"STOP {REPLICA}")
 
 
 def complaint(done):

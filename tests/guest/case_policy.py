@@ -15,10 +15,10 @@ from load import Load
 from oracle import manifest
 from server import MARIADB
 from tool import USER, Run, child, config, published
+from unlocked import SEEN_S_MAX, only_innodb, replicated
 
 DONE, ROLLED_BACK = 0, 4
 STATEMENT_S, LONG_S_MIN = 15, 1
-SEEN_S_MAX = 60
 HOGS = BACKUPS / "hog", BACKUPS / "hoglet"
 AT_ONCE_BUT = 256 << 20  # no filesystem gives away its very last blocks at once
 IMPATIENT = {"kind": "ftwrl", "long_statement_s_min": LONG_S_MIN}
@@ -104,17 +104,8 @@ def unlocked_is_refused(world):
 
 def unlocked_replica(world):
     """Nothing is locked, nothing writes, and the copy is proven like any other."""
-    world.primary.sql(
-        f"GRANT SELECT ON *.* TO {USER}@localhost",
-        "ALTER TABLE lab.step_myisam ENGINE=InnoDB",
-    )
-    replicated(world, "SELECT")
-    until(SEEN_S_MAX, lambda: engine(world.replica) == "InnoDB", "the table to be InnoDB")
-    try:
+    with only_innodb(world):
         return backup_and_prove(world, world.replica, unlocked_record, lock={"kind": "none"})
-    finally:
-        world.primary.sql("ALTER TABLE lab.step_myisam ENGINE=MyISAM")
-        until(SEEN_S_MAX, lambda: engine(world.replica) == "MyISAM", "the table to be MyISAM")
 
 
 def unlocked_record(backup):
@@ -122,23 +113,6 @@ def unlocked_record(backup):
     expect(window["proof"]["unmoved"] is True, f"not proven: {window}")
     expect(window["proof"]["granted_ns"] is None, f"locked all the same: {window}")
     return {"lock": f"'{window['lock']}'"}
-
-
-def engine(server):
-    return server.value(
-        "SELECT engine FROM information_schema.tables "
-        "WHERE table_schema = 'lab' AND table_name = 'step_myisam'"
-    )
-
-
-def replicated(world, privilege):
-    """The account's rights reach the replica by replication."""
-
-    def there():
-        rows = world.replica.sql(f"SHOW GRANTS FOR {USER}@localhost")
-        return any(privilege in str(list(row.values())[0]) for row in rows)
-
-    until(SEEN_S_MAX, there, f"{privilege} to reach the replica")
 
 
 def stands_while_copied(world):
