@@ -5,6 +5,8 @@
 //! tag or content and never by name alone, and needs nothing but the claim itself.
 //! Deliberately absent: the order of undoing and what to do when one fails; that is `settle`.
 
+mod half;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::database::replica;
 use crate::host::{Act, Answer, Ask, Cmd, Fault, Host, Login, Session, Sql};
 use crate::snapshot::lvm;
+use crate::snapshot::thick::Half;
 use crate::store;
 use crate::units::Millis;
 use crate::wrong::{self, Wrong};
@@ -62,10 +65,10 @@ pub enum Claim {
         vg: String,
         /// The origin. While it has a snapshot, such devices are that one's.
         origin: String,
-        /// The names of such devices.
-        devices: Vec<String>,
-        /// The commands that clear them away, each with the device that it is about.
-        steps: Vec<(String, Cmd)>,
+        /// Our snapshot.
+        snapshot: String,
+        /// The devices, and the commands about them.
+        half: Box<Half>,
     },
     /// The shell of lvm, and what it was ordered to do. It dies with its process, after it has
     /// ended what it does.
@@ -125,8 +128,9 @@ impl Claim {
             Self::Snapshot { report, remove, vg, lv, tag } => {
                 remove_snapshot(host, report, remove, &lvm::Name::new(vg, lv), tag)
             }
-            Self::Half { report, vg, origin, devices, steps } => {
-                clear_half(host, report, &lvm::Name::new(vg, origin), devices, steps)
+            Self::Half { report, vg, origin, snapshot, half } => {
+                let name = |lv| lvm::Name::new(vg, lv);
+                half::clear(host, report, [&name(origin), &name(snapshot)], half)
             }
             Self::Shell { ms_max } => host.act(&Act::CloseShell(*ms_max)).map(drop),
             Self::Mounted { point, device } => unmount(host, point, device),
@@ -149,8 +153,8 @@ impl Claim {
                 format!("the snapshot '{vg}/{lv}' slows every write to its origin until removed")
             }
             Self::Half { vg, origin, .. } => format!(
-                "devices of half a snapshot of '{vg}/{origin}' belong to no volume: \
-                 'dmsetup ls --tree' shows them; a reboot takes them away"
+                "half a snapshot of '{vg}/{origin}' is left in device-mapper: 'dmsetup ls --tree' \
+                 shows it, and 'dmsetup info' whether the volume is suspended"
             ),
             Self::Shell { .. } => {
                 "a command of lvm is still running: if writes hang, 'dmsetup info' \
@@ -253,45 +257,6 @@ fn remove_snapshot(
         }
     }
     last.and_then(|()| Err(Fault::unsure(format!("'{name}' is still there after its removal"))))
-}
-
-/// Removes the devices of half a snapshot, if there are any. Our own snapshot's volume is gone by
-/// then; while the origin has another, the devices are that one's.
-fn clear_half(
-    host: &mut dyn Host,
-    report: &Cmd,
-    origin: &lvm::Name,
-    devices: &[String],
-    steps: &[(String, Cmd)],
-) -> Result<(), Fault> {
-    if there(host, devices)?.is_none() {
-        return Ok(());
-    }
-    let volumes = lvm::volumes(&host.output(report)?).map_err(Fault::unsure)?;
-    let others =
-        |lv: &lvm::Volume| lv.name.vg() == origin.vg() && lv.origin.as_deref() == Some(origin.lv());
-    if volumes.iter().any(others) {
-        return Ok(());
-    }
-    for (device, step) in steps {
-        if host.has_device(device)? {
-            host.act(&Act::Run(step.clone()))?;
-        }
-    }
-    match there(host, devices)? {
-        None => Ok(()),
-        Some(device) => Err(Fault::unsure(format!("the device '{device}' is still there"))),
-    }
-}
-
-/// The first of these devices that is there.
-fn there<'a>(host: &dyn Host, devices: &'a [String]) -> Result<Option<&'a str>, Fault> {
-    for device in devices {
-        if host.has_device(device)? {
-            return Ok(Some(device));
-        }
-    }
-    Ok(None)
 }
 
 /// Gives what stands in the way of an undo some time, except before the first try.

@@ -6,6 +6,7 @@
 mod cli;
 mod common;
 mod conformance;
+mod garbage;
 mod order;
 mod policy;
 mod sweep;

@@ -45,8 +45,8 @@ pub enum Answer {
     Sight(Sight),
     /// See [`Fill`].
     Fill(Fill),
-    /// Whether there is one.
-    There(bool),
+    /// See [`Device`]; nothing if there is none.
+    Device(Option<Device>),
 }
 
 /// Who and where we are.
@@ -180,6 +180,15 @@ pub struct Sight {
     pub at: u64,
     /// The mark then, see [`Standing`].
     pub mark: u64,
+}
+
+/// A device of device-mapper.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Who made it: lvm writes `LVM-`, the ids of group and volume, and the layer, as `-real`.
+    pub uuid: String,
+    /// Whether it is suspended.
+    pub suspended: bool,
 }
 
 /// How full a thin pool is, in whole percent.

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Answer, Cmd, Entry, Fault, Fill, Host, Link, Login, Look, Machine, Mount, Point, Rows, Session,
-    Sight, Space, Standing, Watch,
+    Answer, Cmd, Device, Entry, Fault, Fill, Host, Link, Login, Look, Machine, Mount, Point, Rows,
+    Session, Sight, Space, Standing, Watch,
 };
 use crate::units::{Bytes, Millis};
 
@@ -55,8 +55,8 @@ pub trait Ask {
     fn standing(&self, point: &Point) -> Result<Standing, Fault>;
     /// Waits for a snapshot point.
     fn watch(&self, watch: &Watch) -> Result<Sight, Fault>;
-    /// Whether device-mapper has a device of this name.
-    fn has_device(&self, name: &str) -> Result<bool, Fault>;
+    /// Device-mapper's device of this name.
+    fn device(&self, name: &str) -> Result<Option<Device>, Fault>;
     /// How full a thin pool is.
     fn fill(&self, pool: &str) -> Result<Fill, Fault>;
 }
@@ -126,8 +126,8 @@ impl<H: Host + ?Sized> Ask for H {
         take!(self.look(&Look::Watch(watch.clone())), Sight)
     }
 
-    fn has_device(&self, name: &str) -> Result<bool, Fault> {
-        take!(self.look(&Look::Device(name.into())), There)
+    fn device(&self, name: &str) -> Result<Option<Device>, Fault> {
+        take!(self.look(&Look::Device(name.into())), Device)
     }
 
     fn fill(&self, pool: &str) -> Result<Fill, Fault> {

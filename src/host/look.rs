@@ -52,7 +52,7 @@ pub enum Look {
     Point(Point),
     /// Waits for the snapshot point of a volume: `Sight`.
     Watch(Watch),
-    /// Whether device-mapper has a device of this name, be it live or not: `There`.
+    /// Device-mapper's device of this name, be it live or not: `Device`.
     Device(String),
     /// How full a thin pool is, by the name of its device in device-mapper: `Fill`. Refused where
     /// the pool does not take writes any more.

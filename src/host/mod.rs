@@ -21,7 +21,8 @@ pub mod traced;
 
 pub use act::{Act, Cmd, Guard, MountOrder, Overrun, Shell, Sql, UNFINISHED};
 pub use answer::{
-    Answer, Entry, Exit, Fill, Kind, Link, Machine, Mount, Rows, Sight, Space, Standing, Thaw,
+    Answer, Device, Entry, Exit, Fill, Kind, Link, Machine, Mount, Rows, Sight, Space, Standing,
+    Thaw,
 };
 pub use ask::Ask;
 pub use fault::{Cause, Fault, NO_TLS};

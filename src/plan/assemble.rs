@@ -154,13 +154,12 @@ fn halves(found: &Found, names: &Names) -> Vec<Claim> {
         .map(|((one, (snapshot, _)), _)| {
             let programs = &found.programs.volumes;
             let origin = &one.volume.name;
-            let (devices, steps) = thick::half(programs, origin, snapshot);
             Claim::Half {
                 report: lvm::report(found.programs.lvs.clone()),
                 vg: origin.vg().to_owned(),
                 origin: origin.lv().to_owned(),
-                devices: devices.to_vec(),
-                steps,
+                snapshot: snapshot.lv().to_owned(),
+                half: Box::new(thick::half(programs, origin, snapshot)),
             }
         })
         .collect()

@@ -73,6 +73,18 @@ pub(super) fn prepare(run: &mut Run<'_>) -> Result<When, Fault> {
     Ok(When::Late)
 }
 
+/// Sees that lvm is held still, before a server is locked for it in vain.
+pub(super) fn still_held(run: &Run<'_>, when: When) -> Result<(), Fault> {
+    if when == When::First || wrong::design(Wrong::OrderNotHeld) {
+        return Ok(());
+    }
+    let nothing = Seen { mark: 0, at_ns: 0, let_go_ns: None };
+    run.plan
+        .sources
+        .iter()
+        .try_for_each(|source| watch(run, source, &nothing, Until::Held, Millis(0)).map(drop))
+}
+
 fn hold(run: &mut Run<'_>) -> Result<(), Fault> {
     if wrong::design(Wrong::OrderNotHeld) {
         return Ok(());

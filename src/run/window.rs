@@ -87,6 +87,7 @@ fn again(run: &mut Run<'_>, why: &Fault) -> Result<(), Fault> {
 fn once(run: &mut Run<'_>, when: When) -> Result<(Taken, Proof, Vec<Rows>), Miss> {
     prepare::sessions(run)?;
     let connection = connection(run)?;
+    point::still_held(run, when)?;
     run.host.act(&Act::Arm(run.plan.window.wait_ms_max))?;
     let asked_ns = run.host.now()?;
     let locked = lock(run, connection)?;

@@ -1,5 +1,7 @@
 //! Thick snapshots: a COW store of a fixed size beside the origin, in the same volume group.
 
+use serde::{Deserialize, Serialize};
+
 use super::command::{Programs, devices_option, lvm};
 use super::lvm::Name;
 use crate::host::Cmd;
@@ -11,8 +13,10 @@ const STORE_MS_MAX: Millis = Millis(60_000);
 /// How long a command of device-mapper may take.
 const DMSETUP_MS_MAX: Millis = Millis(10_000);
 
-/// What lvm calls the device below an origin, and the one of a COW store (lvm2, `dev_manager.c`).
-const REAL_LAYER: &str = "-real";
+/// What lvm adds to the name and the id of an origin for the device below it (lvm2,
+/// `dev_manager.c`).
+pub const REAL_LAYER: &str = "-real";
+/// The same for the device of a COW store.
 const STORE_LAYER: &str = "-cow";
 
 /// Takes the snapshot, tagged. It suspends the origin for a moment, which freezes the filesystem.
@@ -71,27 +75,36 @@ pub fn order(origin: &Name, snapshot: &Name, devices: &[String]) -> String {
     format!("lvconvert --yes --snapshot --zero n{devices} {origin} {snapshot}")
 }
 
-/// What an lvm that died between making its devices and the suspend leaves in device-mapper, and
-/// no report of lvm tells: the devices that only a snapshot has, and the commands that clear them
-/// away, each with the device that it is about. The origin lives on; only its new table goes.
-pub fn half(
-    programs: &Programs,
-    origin: &Name,
-    snapshot: &Name,
-) -> ([String; 2], Vec<(String, Cmd)>) {
-    let dmsetup = |args: &[&str]| Cmd {
-        args: args.iter().map(|arg| (*arg).to_owned()).collect(),
-        ..lvm(&programs.dmsetup, DMSETUP_MS_MAX)
-    };
-    let store = snapshot.device() + STORE_LAYER;
-    let real = origin.device() + REAL_LAYER;
-    let steps = vec![
-        (origin.device(), dmsetup(&["clear", &origin.device()])),
-        (snapshot.device(), dmsetup(&["remove", "--retry", &snapshot.device()])),
-        (real.clone(), dmsetup(&["remove", "--retry", &real])),
-        (store.clone(), dmsetup(&["remove", "--retry", &store])),
-    ];
-    ([store, real], steps)
+/// The devices of half a snapshot, which an lvm that died leaves in device-mapper and no report of
+/// lvm tells, and the commands about them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Half {
+    /// The origin's device.
+    pub origin: String,
+    /// The device below it, which any snapshot of it shares.
+    pub real: String,
+    /// The devices that are ours alone: that of the snapshot, and that of its COW store.
+    pub own: [String; 2],
+    /// Throws away the origin's table that is not live yet.
+    pub clear: Cmd,
+    /// Lets a suspended origin go on.
+    pub resume: Cmd,
+    /// Removes a device, whose name is to be added.
+    pub remove: Cmd,
+}
+
+/// What an lvm that died over this snapshot may have left.
+pub fn half(programs: &Programs, origin: &Name, snapshot: &Name) -> Half {
+    let dmsetup = |verb: &str| lvm(&programs.dmsetup, DMSETUP_MS_MAX).arg(verb);
+    let device = origin.device();
+    Half {
+        real: device.clone() + REAL_LAYER,
+        own: [snapshot.device(), snapshot.device() + STORE_LAYER],
+        clear: dmsetup("clear").arg(&device),
+        resume: dmsetup("resume").arg(&device),
+        remove: dmsetup("remove").arg("--retry"),
+        origin: device,
+    }
 }
 
 #[cfg(test)]
@@ -127,17 +140,13 @@ mod tests {
             lvremove: "".into(),
             dmsetup: "/sbin/dmsetup".into(),
         };
-        let (devices, steps) = half(&programs, &Name::new("lab", "a-b"), &Name::new("lab", "hs-1"));
-        assert_eq!(devices, ["lab-hs--1-cow", "lab-a--b-real"]);
-        let told: Vec<String> = steps.iter().map(|(_, cmd)| cmd.to_string()).collect();
+        let half = half(&programs, &Name::new("lab", "a-b"), &Name::new("lab", "hs-1"));
+        assert_eq!((half.origin.as_str(), half.real.as_str()), ("lab-a--b", "lab-a--b-real"));
+        assert_eq!(half.own, ["lab-hs--1", "lab-hs--1-cow"]);
+        let told = [half.clear, half.resume, half.remove].map(|cmd| cmd.to_string());
         assert_eq!(
             told,
-            [
-                "dmsetup clear lab-a--b",
-                "dmsetup remove --retry lab-hs--1",
-                "dmsetup remove --retry lab-a--b-real",
-                "dmsetup remove --retry lab-hs--1-cow"
-            ]
+            ["dmsetup clear lab-a--b", "dmsetup resume lab-a--b", "dmsetup remove --retry"]
         );
     }
 

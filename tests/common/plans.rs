@@ -237,9 +237,14 @@ fn snapshot_claim(at: usize) -> Claim {
 }
 
 fn half_claim(lv: &str, at: usize) -> Claim {
-    let (devices, steps) = thick::half(&programs(), &Name::new(VG, lv), &snapshot(at));
-    let report = lvm::report("/sbin/lvs".into());
-    Claim::Half { report, vg: VG.into(), origin: lv.into(), devices: devices.into(), steps }
+    let half = Box::new(thick::half(&programs(), &Name::new(VG, lv), &snapshot(at)));
+    Claim::Half {
+        report: lvm::report("/sbin/lvs".into()),
+        vg: VG.into(),
+        origin: lv.into(),
+        snapshot: snapshot(at).lv().into(),
+        half,
+    }
 }
 
 fn mounted_claim(view: &MountOrder) -> Claim {

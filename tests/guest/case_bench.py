@@ -15,11 +15,10 @@ import os
 import time
 
 import storage
-from base import HOME, REPORT, SETTINGS, Failed, NotRun, expect, fresh_directory, run, until
+from base import HOME, REPORT, SETTINGS, Failed, NotRun, expect, fresh_directory, run
 from bench_ways import GROWING, PRIMARY_DEVICE, clear_away, freezes_nest, ways_of
 from devmapper import Watch
 from load import WRITERS, Load
-from oracle import has_mark, leave_mark
 from server import REPLICA, version
 from tool import STATE
 from unlocked import only_innodb
@@ -27,7 +26,6 @@ from world import Kind, thaw
 
 MOMENT_S = 0.5  # before and after a run: its writers' commits count as the run's
 UNLOCKED = "holdstill-none"
-FOLLOWS_S_MAX = 900
 LOOP_SIZE = 8 << 20  # lvm looks at no device below 2 MiB
 FIGURES = ("waited_ms", "locked_ms", "suspended_ms")
 
@@ -90,12 +88,11 @@ def bench_rounds(world, name):
     ways, runs = ways_of(world.kind.volume), int(SETTINGS.get("runs", 2))
     unlocked = {UNLOCKED: ways.pop(UNLOCKED)}
     with Book(name) as book:
-        # The one way that wants other tables comes last, in rounds of its own.
-        stand_still(world)
-        rounds(world, book, ways, 0, runs)
-        follow(world)
+        # The one way that wants other tables, and a replica that follows, has rounds of its own.
         with only_innodb(world):
             rounds(world, book, unlocked, 0, runs)
+        stand_still(world)
+        rounds(world, book, ways, 0, runs)
     return book.ended()
 
 
@@ -114,13 +111,6 @@ def bench_devices(world):
 def stand_still(world):
     world.replica.sql(f"STOP {REPLICA}")
     freezes_nest()
-
-
-def follow(world):
-    """It has all to apply that was written meanwhile."""
-    world.replica.sql(f"START {REPLICA}")
-    mark = leave_mark(world.primary)
-    until(FOLLOWS_S_MAX, lambda: has_mark(world.replica, mark), "the replica to follow again")
 
 
 def rounds(world, book, ways, devices, runs):

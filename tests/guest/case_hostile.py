@@ -64,8 +64,8 @@ class Way:
 
 def hostile(world):
     """Every cell behind the one that `after` names, until `seconds` of uptime are over."""
-    after, end = SETTINGS.get("after", ""), float(SETTINGS.get("seconds", 0))
-    cells, seen = 0, not after
+    after, end = SETTINGS.get("after", ""), float(SETTINGS.get("seconds", "inf"))
+    cells, every, seen = 0, True, not after
     with Load(world.primary) as load:
         load.calm_down()
         for name in WAYS:
@@ -74,19 +74,21 @@ def hostile(world):
             way = Way(world, name)
             for number in range(1, len(way.acts) + 1):
                 for which in SIGNALS:
-                    identity = f"{name}/{number}/{which}"
-                    if seen and (not end or time.monotonic() < end):
+                    if seen and time.monotonic() < end:
                         strike_and_tell(world, load, way, number, which)
                         cells += 1
-                    seen = seen or identity == after
-    return {"cells": cells}
+                    else:
+                        every = every and not seen
+                    seen = seen or after == f"{name}/{number}/{which}"
+    return {"cells": cells, "every": every}
 
 
 def hostile_gate(world):
     """Each act of the window, and today's tenth of the others; each by one signal in turn."""
     today = int(time.time()) // SECONDS_A_DAY
     way = Way(world, "replica" if today % 2 else next(iter(KINDS)))
-    chosen = [n for n in range(1, len(way.acts) + 1) if n in way.window() or n % ONE_IN == today % ONE_IN]
+    turn = range(1 + today % ONE_IN, len(way.acts) + 1, ONE_IN)
+    chosen = sorted({*way.window(), *turn})
     with Load(world.primary) as load:
         load.calm_down()
         for number in chosen:

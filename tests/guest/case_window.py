@@ -67,11 +67,15 @@ def check(backup, kind, when, watch):
     tree = backup / "tree" / record["datadir"].strip("/")
     for name in ("ibdata1", "lab"):
         expect((tree / name).exists(), f"there is no '{name}' in '{tree}'")
-    return {"tries": told["tries"]}
+    steps = [proof["granted_ns"], point["let_go_ns"], point["resumed_ns"], proof["proven_ns"]]
+    names = ("logs_ms", "point_ms", "proof_ms", "unlock_ms")
+    spans = zip(steps, [*steps[1:], proof["unlocked_ns"]])
+    where = {name: round((end - begin) / 1e6) for name, (begin, end) in zip(names, spans)}
+    return {"tries": told["tries"]} | where
 
 
 def auto_takes(world):
-    """Without a word about it the lock is the one that holds clients up least, and it comes late."""
+    """Without a word about it the lock is the one that holds clients up least; it comes late."""
     done = run_tool("audit", config(world.primary)).ended(0)
     plan = "\n".join(done.out)
     expect(f"{AUTO}:" in plan, f"the plan does not take {AUTO}: {plan}")

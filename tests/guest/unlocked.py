@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from base import until
 from tool import USER
 
-SEEN_S_MAX = 60
+SEEN_S_MAX = 120  # a replica that runs behind has some to apply first
 
 
 @contextmanager

@@ -11,7 +11,7 @@ use std::path::Path;
 use nix::errno::Errno;
 
 use super::kernel::{self, DM_CALL_BYTES, DmCall};
-use crate::host::{Fault, Fill, Point, Sign, Standing};
+use crate::host::{self, Fault, Fill, Point, Sign, Standing};
 
 /// Where device-mapper is asked (linux/dm-ioctl.h: `DM_DIR` and `DM_CONTROL_NODE`).
 const CONTROL: &str = "/dev/mapper/control";
@@ -25,6 +25,8 @@ const AT_TARGET_COUNT: usize = 20;
 pub(super) const AT_FLAGS: usize = 28;
 const AT_NAME: usize = 48;
 const NAME_BYTES: usize = 128;
+const AT_UUID: usize = 176;
+const UUID_BYTES: usize = 129;
 const HEADER_BYTES: u32 = 312;
 
 // The same file, `struct dm_target_spec`: the target's type, and the text behind the structure.
@@ -91,12 +93,14 @@ impl DeviceMapper {
         Ok(Standing { suspended, mark })
     }
 
-    /// Whether there is a device of this name. Without device-mapper there is none.
-    pub(super) fn has(&mut self, name: &str) -> Result<bool, Fault> {
+    /// The device of this name. Without device-mapper there is none.
+    pub(super) fn device(&mut self, name: &str) -> Result<Option<host::Device>, Fault> {
         if self.control.is_none() && !Path::new(CONTROL).exists() {
-            return Ok(false);
+            return Ok(None);
         }
-        self.look(name).map(|device| device.is_some())
+        let Some(Device { suspended, .. }) = self.look(name)? else { return Ok(None) };
+        let uuid = text(&self.call.0[AT_UUID..AT_UUID + UUID_BYTES]).unwrap_or_default().to_owned();
+        Ok(Some(host::Device { uuid, suspended }))
     }
 
     /// How full a pool is.

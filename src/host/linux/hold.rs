@@ -10,17 +10,21 @@
 
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use std::{io, thread};
 
 use nix::errno::Errno;
 use nix::libc::SYS_ioctl;
 use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::Signal;
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 use super::dm;
 use super::kernel::{self, SystemCall};
+
+/// How often one that is held is looked at: it may have been killed.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Whether a process that enters this system call is where it is to be held.
 pub(super) type Brink = fn(Pid, &SystemCall) -> bool;
@@ -109,63 +113,104 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// It stands at the call: waits until it is to go on.
-    fn stand(&self) {
+    /// It stands at the call: waits until it is to go on; whether it still stands there then.
+    fn stand(&self, pid: Pid) -> bool {
         let mut stage = self.lock();
         if *stage == Stage::Coming {
             *stage = Stage::Held;
         }
         self.changed.notify_all();
-        let _going = self.changed.wait_while(stage, |stage| *stage == Stage::Held);
+        loop {
+            let held = |stage: &mut Stage| *stage == Stage::Held;
+            let waited = self.changed.wait_timeout_while(stage, LOOK_EVERY, held);
+            stage = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if *stage != Stage::Held {
+                return true;
+            }
+            if has_ended(pid, WaitPidFlag::WNOHANG).unwrap_or(true) {
+                return false;
+            }
+        }
     }
 }
 
 /// Traces a process up to the call and lets it go there; whether it stood there.
 fn trace(pid: Pid, brink: Brink, shared: &Shared, ready: &SyncSender<io::Result<()>>) -> bool {
-    let begun = ptrace::seize(pid, Options::PTRACE_O_TRACESYSGOOD)
-        // It stops before it can read anything that is written to it from now on.
-        .and_then(|()| ptrace::interrupt(pid));
+    let begun = begin(pid);
     let fine = begun.is_ok();
     let _nobody_asks = ready.send(begun.map_err(io::Error::from));
     // A thread that ends traces nothing any more: the kernel lets the process go on.
     fine && follow(pid, brink, shared).unwrap_or(false)
 }
 
+/// Stops it once, so that nothing is missed of what is written to it from now on, and sees whether
+/// this kernel tells system calls (Linux 5.3).
+fn begin(pid: Pid) -> Result<(), Errno> {
+    ptrace::seize(pid, Options::PTRACE_O_TRACESYSGOOD)?;
+    ptrace::interrupt(pid)?;
+    let stop = next_stop(pid)?.ok_or(Errno::ESRCH)?;
+    kernel::system_call(pid)?;
+    ptrace::syscall(pid, stop.signal)
+}
+
 fn follow(pid: Pid, brink: Brink, shared: &Shared) -> Result<bool, Errno> {
     while let Some(stop) = next_stop(pid)? {
-        if *shared.lock() == Stage::Going {
+        // One that somebody stops has to stop here: later that would be in its suspend.
+        if *shared.lock() == Stage::Going || stop.of_group {
             ptrace::detach(pid, stop.signal)?;
             return Ok(false);
         }
-        if stop.is_call && kernel::system_call(pid).is_some_and(|call| brink(pid, &call)) {
-            shared.stand();
-            ptrace::detach(pid, None)?;
-            return Ok(true);
+        if stop.is_call && is_at(brink, pid) {
+            let stands = shared.stand(pid);
+            return Ok(stands && ptrace::detach(pid, None).is_ok());
         }
         ptrace::syscall(pid, stop.signal)?;
     }
     Ok(false)
 }
 
+/// Where the kernel does not tell, it is taken to be there.
+fn is_at(brink: Brink, pid: Pid) -> bool {
+    kernel::system_call(pid).map_or(true, |call| call.is_some_and(|call| brink(pid, &call)))
+}
+
 /// Why it stands.
+#[derive(Default)]
 struct Stop {
     /// It enters a system call, or leaves one.
     is_call: bool,
+    /// Somebody has stopped it, as SIGSTOP does.
+    of_group: bool,
     /// A signal, which it is still to get.
     signal: Option<Signal>,
 }
 
-/// Waits until it stands; nothing if it has ended. How it ended is left for whoever started it.
+/// Waits until it stands; nothing if it has ended. How it ended is left for whoever started it, so
+/// nothing but a stop is ever taken.
 fn next_stop(pid: Pid) -> Result<Option<Stop>, Errno> {
-    let any = WaitPidFlag::WEXITED | WaitPidFlag::WSTOPPED | WaitPidFlag::WNOWAIT;
-    if let WaitStatus::Exited(..) | WaitStatus::Signaled(..) = waitid(Id::Pid(pid), any)? {
-        return Ok(None);
+    let stop = WaitPidFlag::WSTOPPED | WaitPidFlag::__WALL;
+    while !has_ended(pid, stop)? {
+        let of_event = |event| event == nix::libc::PTRACE_EVENT_STOP;
+        return Ok(Some(match waitid(Id::Pid(pid), stop | WaitPidFlag::WNOHANG)? {
+            WaitStatus::PtraceSyscall(_) => Stop { is_call: true, ..Stop::default() },
+            WaitStatus::PtraceEvent(_, signal, 0) => {
+                Stop { signal: Some(signal), ..Stop::default() }
+            }
+            WaitStatus::PtraceEvent(_, signal, event) => {
+                let of_group = of_event(event) && signal != Signal::SIGTRAP;
+                Stop { of_group, ..Stop::default() }
+            }
+            WaitStatus::StillAlive => continue,
+            _ => Stop::default(),
+        }));
     }
-    Ok(Some(match waitpid(pid, Some(WaitPidFlag::__WALL))? {
-        WaitStatus::PtraceSyscall(_) => Stop { is_call: true, signal: None },
-        WaitStatus::Stopped(_, signal) => Stop { is_call: false, signal: Some(signal) },
-        _ => Stop { is_call: false, signal: None },
-    }))
+    Ok(None)
+}
+
+/// Whether it has ended; waits for its end, or for what else is asked for.
+fn has_ended(pid: Pid, or: WaitPidFlag) -> Result<bool, Errno> {
+    let seen = waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT | or)?;
+    Ok(matches!(seen, WaitStatus::Exited(..) | WaitStatus::Signaled(..)))
 }
 
 /// Whether the call would suspend a device. The call that resumes one is the same
@@ -173,7 +218,8 @@ fn next_stop(pid: Pid) -> Result<Option<Stop>, Errno> {
 /// taken to be there.
 pub(super) fn suspends(pid: Pid, call: &SystemCall) -> bool {
     let is_ioctl = i64::try_from(call.number) == Ok(SYS_ioctl);
-    if !is_ioctl || call.arguments[1] != kernel::DM_DEV_SUSPEND {
+    // The kernel looks at 32 bits of it, and a C library may extend its sign.
+    if !is_ioctl || call.arguments[1] & 0xffff_ffff != kernel::DM_DEV_SUSPEND {
         return false;
     }
     let Ok(at) = usize::try_from(call.arguments[2]) else { return true };
@@ -190,7 +236,7 @@ mod tests {
     use std::io::Write as _;
     use std::os::unix::process::ExitStatusExt as _;
     use std::process::{Child, Command, Stdio};
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     use nix::libc::SYS_chdir;
     use nix::sys::signal::kill;
@@ -248,7 +294,7 @@ mod tests {
         say(&mut child, "cd /\n");
         until("it comes to the call", || hold.is_held());
         kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGKILL).unwrap();
-        thread::sleep(Duration::from_millis(50));
+        until("its end is noticed", || hold.is_over());
         assert!(!hold.let_go());
         assert_eq!(child.wait().unwrap().signal(), Some(9));
     }
@@ -273,6 +319,18 @@ mod tests {
         say(&mut child, "trap 'exit 5' TERM; kill -TERM $$; cd /\n");
         until("it ends", || hold.is_over());
         assert_eq!(child.wait().unwrap().code(), Some(5));
+    }
+
+    #[test]
+    fn a_process_that_somebody_stops_is_stopped_and_not_held() {
+        let (mut child, hold) = held_shell();
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+        say(&mut child, "kill -STOP $$; cd /; exit 6\n");
+        until("the hold ends", || hold.is_over());
+        thread::sleep(Duration::from_millis(50));
+        assert!(child.try_wait().unwrap().is_none(), "it stands");
+        kill(pid, Signal::SIGCONT).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(6));
     }
 
     #[test]

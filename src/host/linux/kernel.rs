@@ -73,14 +73,14 @@ pub(super) struct SystemCall {
 }
 
 /// The system call that a traced process is about to enter; nothing if it is not at one.
-pub(super) fn system_call(pid: Pid) -> Option<SystemCall> {
-    let info = nix::sys::ptrace::syscall_info(pid).ok()?;
+pub(super) fn system_call(pid: Pid) -> Result<Option<SystemCall>, Errno> {
+    let info = nix::sys::ptrace::syscall_info(pid)?;
     if info.op != nix::libc::PTRACE_SYSCALL_INFO_ENTRY {
-        return None;
+        return Ok(None);
     }
     // SAFETY: the kernel says that it has filled in this part of the union.
     let entry = unsafe { info.u.entry };
-    Some(SystemCall { number: entry.nr, arguments: entry.args })
+    Ok(Some(SystemCall { number: entry.nr, arguments: entry.args }))
 }
 
 /// Takes over a descriptor that was handed to this process by its number.

@@ -145,7 +145,9 @@ impl Linux {
 
     fn watch(&self, order: &Watch) -> Result<Sight, Fault> {
         let mut shell = self.shell.borrow_mut();
-        watch::watch(shell.running()?, order, &mut || self.standing(&order.point))
+        watch::watch(shell.running()?, order, &self.interrupt(), &mut || {
+            self.standing(&order.point)
+        })
     }
 
     fn take_run_lock(&mut self, path: &Path, text: &str) -> Result<Answer, Fault> {
@@ -179,7 +181,7 @@ impl Host for Linux {
             }
             Look::Point(point) => self.standing(point).map(Answer::Standing),
             Look::Watch(watch) => self.watch(watch).map(Answer::Sight),
-            Look::Device(name) => self.device_mapper.borrow_mut().has(name).map(Answer::There),
+            Look::Device(name) => self.device_mapper.borrow_mut().device(name).map(Answer::Device),
             Look::Pool(pool) => self.device_mapper.borrow_mut().fill(pool).map(Answer::Fill),
         }
     }

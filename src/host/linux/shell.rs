@@ -48,7 +48,14 @@ pub(super) enum Slot {
     /// It takes orders.
     Open(Box<Running>),
     /// It is past its deadline: it gets no more to do, and ends when it is ready.
-    Left(Child),
+    Left(Left),
+}
+
+/// A shell that was left alone.
+pub(super) struct Left {
+    child: Child,
+    /// While it may still be traced.
+    hold: Option<Hold>,
 }
 
 /// A shell that takes orders.
@@ -85,8 +92,9 @@ impl Slot {
         match self {
             Self::Empty => {}
             Self::Open(_) => return Err(Fault::refused("there is a shell of lvm already")),
-            Self::Left(child) => {
-                let why = format!("the last shell of lvm (process {}) still runs", child.id());
+            Self::Left(left) => {
+                let pid = left.child.id();
+                let why = format!("the last shell of lvm (process {pid}) still runs");
                 return Err(Fault::refused(why));
             }
         }
@@ -115,7 +123,11 @@ impl Slot {
 
     /// Lets it go on.
     pub(super) fn let_go(&mut self) -> Result<Answer, Fault> {
-        if self.running()?.hold.take().is_some_and(|hold| hold.let_go()) {
+        let shell = self.running()?;
+        // What was seen before now was not ours.
+        shell.task.suspended = None;
+        if shell.hold.as_ref().is_some_and(Hold::let_go) {
+            shell.hold = None;
             return Ok(Answer::Done);
         }
         Err(Fault::refused("the shell of lvm is not held any more"))
@@ -140,12 +152,12 @@ impl Slot {
                 *self = Self::Left(shell.leave());
                 Err(fault)
             }
-            Self::Left(mut child) => {
-                if within(ms_max, || child.try_wait().is_ok_and(|ended| ended.is_some())) {
+            Self::Left(mut left) => {
+                if within(ms_max, || left.has_ended()) {
                     return Ok(Answer::Text(None));
                 }
-                let fault = late(&child, ms_max);
-                *self = Self::Left(child);
+                let fault = late(&left.child, ms_max);
+                *self = Self::Left(left);
                 Err(fault)
             }
         }
@@ -161,11 +173,19 @@ impl Slot {
 
     /// One that was left alone counts no more once it is gone.
     fn forget_the_ended(&mut self) {
-        if let Self::Left(child) = self
-            && child.try_wait().is_ok_and(|ended| ended.is_some())
+        if let Self::Left(left) = self
+            && left.has_ended()
         {
             *self = Self::Empty;
         }
+    }
+}
+
+impl Left {
+    /// While it is traced only the tracer may ask.
+    fn has_ended(&mut self) -> bool {
+        self.hold.take_if(|hold| hold.is_over());
+        self.hold.is_none() && self.child.try_wait().is_ok_and(|ended| ended.is_some())
     }
 }
 
@@ -315,10 +335,10 @@ impl Running {
     }
 
     /// Leaves it alone: it is at the end of its input, and somebody reads what it says.
-    fn leave(self) -> Child {
+    fn leave(self) -> Left {
         let pipes = self.pipes;
         let _unread = thread::Builder::new().spawn(move || command::read_to_the_end(pipes));
-        self.child
+        Left { child: self.child, hold: self.hold }
     }
 }
 

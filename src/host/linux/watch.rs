@@ -1,12 +1,14 @@
 //! The wait for a snapshot point: device-mapper and the shell of lvm are looked at in turn.
 //!
-//! A signal to us does not end the wait: it is short, bounded, and the command goes on anyway.
+//! A signal to us ends the wait for a shell to be held, and no other: that for the point is short
+//! and bounded, and the command goes on anyway.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::machine;
 use super::shell::Running;
+use super::signals::FromNow;
 use crate::host::{Fault, Sight, Sign, Standing, Until, Watch};
 use crate::wrong::{self, Wrong};
 
@@ -17,6 +19,7 @@ const PAUSE: Duration = Duration::from_micros(500);
 pub(super) fn watch(
     shell: &mut Running,
     watch: &Watch,
+    interrupt: &FromNow,
     look: &mut dyn FnMut() -> Result<Standing, Fault>,
 ) -> Result<Sight, Fault> {
     let deadline = Instant::now() + Duration::from(watch.ms_max);
@@ -32,6 +35,9 @@ pub(super) fn watch(
         }
         if done {
             return Err(in_vain(shell, watch));
+        }
+        if let (Until::Held, Some(signal)) = (watch.until, interrupt.came()) {
+            return Err(Fault::unsure(format!("interrupted by {signal}")));
         }
         if Instant::now() >= deadline {
             let (origin, limit) = (&watch.point.origin, watch.ms_max);

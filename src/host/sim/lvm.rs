@@ -161,10 +161,14 @@ fn snapshot_order(args: &[String]) -> Order<'_> {
 /// Throws away a table that is not live, which is not simulated, or removes a device of nobody.
 pub(super) fn clear(world: &mut World, cmd: &Cmd) -> Result<(), Fault> {
     let words: Vec<&str> = cmd.args.iter().map(String::as_str).collect();
-    let halves = &mut world.volumes.halves;
     match *words.as_slice() {
         ["clear", _] => Ok(()),
+        ["resume", device] => {
+            world.volumes.stuck.take_if(|stuck| stuck == device);
+            Ok(())
+        }
         ["remove", "--retry", device] => {
+            let halves = &mut world.volumes.halves;
             let there = halves.iter().position(|half| half == device);
             let at = there.ok_or_else(|| failed("Device or resource busy"))?;
             halves.remove(at);

@@ -65,7 +65,7 @@ pub enum Twist {
     Leap,
     /// It fails before its suspend.
     Fail,
-    /// It dies before its suspend, and leaves its devices where it had made them.
+    /// It dies before or in its suspend, and leaves devices as they are.
     Die,
     /// It stands still until the process that gave it is gone.
     Hang,
@@ -274,11 +274,23 @@ fn fail(world: &mut World) {
 
 /// Whether the origin is suspended now.
 pub(super) fn suspends(world: &World) -> bool {
-    running(world).is_some_and(Order::suspends)
+    running(world).is_some_and(Order::suspends) || world.volumes.stuck.is_some()
 }
 
-/// lvm dies with the devices of a thick snapshot made, and nothing suspended.
+/// The snapshot that lvm had not written down yet is a plain volume again.
+fn release(world: &mut World) {
+    let Some(name) = running(world).map(|order| order.snapshot.clone()) else { return };
+    let volumes = world.volumes.all.iter_mut();
+    for lv in volumes.filter(|lv| lv.name().to_string() == name) {
+        lv.snapshot = None;
+    }
+}
+
+/// lvm dies with the devices of a thick snapshot made, and the origin suspended or not.
 fn die(world: &mut World) {
+    let Some(order) = running(world) else { return };
+    let origin = order.origin.split_once('/').map(|(vg, lv)| Name::new(vg, lv).device());
+    world.volumes.stuck = origin.filter(|_| order.suspends());
     let Some(order) = running(world) else { return };
     let device = |name: &str, layer: &str| {
         let (vg, lv) = name.split_once('/')?;
@@ -286,6 +298,7 @@ fn die(world: &mut World) {
     };
     let made = [device(&order.origin, "-real"), device(&order.snapshot, "-cow")];
     world.volumes.halves.extend(made.into_iter().flatten());
+    release(world);
     fail(world);
 }
 
@@ -299,7 +312,7 @@ pub(super) fn can(world: &World, twist: Twist) -> bool {
     running(world).is_some_and(|order| match twist {
         Twist::Leap => !order.hangs && !order.is_held(),
         Twist::Fail => order.stage < Stage::Freezing,
-        Twist::Die => order.stage == Stage::Near && order.tag.is_none(),
+        Twist::Die => (Stage::Near..Stage::Past).contains(&order.stage) && order.tag.is_none(),
         Twist::Hang => !order.hangs && !order.suspends(),
     })
 }
@@ -324,7 +337,9 @@ pub(super) fn standing(world: &World, point: &Point) -> Result<Standing, Fault> 
     if lv(&point.origin).is_none() {
         return Err(Fault::refused(format!("there is no device '{}'", point.origin)));
     }
-    let suspended = order_of(world, point).is_some_and(|one| one.stage == Stage::Suspended);
+    let stuck = world.volumes.stuck.as_deref() == Some(point.origin.as_str());
+    let ordered = order_of(world, point);
+    let suspended = stuck || ordered.is_some_and(|one| one.stage == Stage::Suspended);
     let mark = match &point.sign {
         Sign::Tables(own) => {
             let taken = lv(own).is_some_and(|lv| lv.snapshot.is_some());

@@ -29,7 +29,7 @@ pub(super) fn look(world: &mut World, what: &Look) -> Result<Answer, Fault> {
         Look::Run(cmd) => Answer::Text(Some(report::output(world, cmd))),
         Look::Greet(_) => Answer::Connection(world.server.greet(Session::Control)),
         Look::Point(point) => Answer::Standing(shell::standing(world, point)?),
-        Look::Device(name) => Answer::There(world.volumes.has_device(name)),
+        Look::Device(name) => Answer::Device(world.volumes.device(name)),
         Look::Pool(pool) => Answer::Fill(fill(world, pool)?),
         Look::Watch(watch) => Answer::Sight(shell::watch(world, watch)?),
         Look::Query { session, text, .. } => Answer::Rows(query(world, *session, text)?),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::files::Owner;
 use super::server::{Channel, Server};
-use crate::host::Fault;
+use crate::host::{Device, Fault};
 use crate::snapshot::lvm::Name;
 use crate::snapshot::thin;
 
@@ -22,6 +22,8 @@ pub struct Volumes {
     pub pools: Vec<Pool>,
     /// Devices of snapshots that lvm died over, which no report tells.
     pub halves: Vec<String>,
+    /// An origin that lvm died over while it was suspended.
+    pub stuck: Option<String>,
     minors: u32,
 }
 
@@ -165,10 +167,13 @@ impl Volumes {
         self.all.iter().find(|lv| lv.name().node() == node)
     }
 
-    /// Whether device-mapper has a device of this name.
-    pub(super) fn has_device(&self, name: &str) -> bool {
-        self.all.iter().any(|lv| lv.name().device() == name)
-            || self.halves.iter().any(|half| half == name)
+    /// Device-mapper's device of this name. What lvm makes is called after its volume.
+    pub(super) fn device(&self, name: &str) -> Option<Device> {
+        let of_lvm = |name: &str| format!("LVM-{name}");
+        let suspended = self.stuck.as_deref() == Some(name);
+        let volume = self.all.iter().any(|lv| lv.name().device() == name);
+        let half = self.halves.iter().any(|half| half == name);
+        (volume || half).then(|| Device { uuid: of_lvm(name), suspended })
     }
 
     /// The COW stores of our snapshots overflow.
@@ -188,7 +193,8 @@ impl Volumes {
         let ours = self.all.iter().filter(|lv| lv.owner == Owner::Ours);
         let volumes = ours.map(|lv| format!("volume {}", lv.name()));
         let halves = self.halves.iter().map(|node| format!("device {node}"));
-        volumes.chain(halves).collect()
+        let stuck = self.stuck.iter().map(|name| format!("device {name}, suspended"));
+        volumes.chain(halves).chain(stuck).collect()
     }
 
     /// What is of others.
@@ -199,7 +205,7 @@ impl Volumes {
 
     /// See `World::fingerprint`.
     pub(super) fn fingerprint(&self, hash: &mut impl Hasher) {
-        self.halves.hash(hash);
+        (&self.halves, &self.stuck).hash(hash);
         self.pools.iter().for_each(|pool| {
             (pool.transaction, pool.percent, pool.used_by_others).hash(hash);
         });

@@ -1,6 +1,7 @@
 //! Plans from captured facts, and every refusal with its hint.
 
 mod golden;
+mod nonsense;
 mod policy;
 mod refusals;
 mod shapes;

@@ -211,7 +211,7 @@ impl Host for World {
                 Answer::Text(Some(self.ptrace_scope.into()))
             }
             Look::File(path) if path.ends_with("mysqld.pid") => Answer::Text(Some("812\n".into())),
-            Look::File(path) if path.ends_with("other.pid") => Answer::Text(None),
+            Look::File(_) => Answer::Text(None),
             Look::Query { text, .. } => match self.sql.get(text) {
                 Some(rows) => Answer::Rows(rows.clone()),
                 None => panic!("the plan asked '{text}'"),

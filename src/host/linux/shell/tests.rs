@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::super::signals::Signals;
 use super::super::watch::watch;
 use super::*;
 use crate::host::{Point, Sight, Sign, Standing, Until, Watch};
@@ -43,7 +44,8 @@ fn tables(until: Until) -> Watch {
 /// Watches while the looks see these standings, the last of them again and again.
 fn watched(slot: &mut Slot, what: &Watch, standings: &[Standing]) -> Result<Sight, Fault> {
     let mut at = 0;
-    watch(slot.running().unwrap(), what, &mut || {
+    let nobody = Signals::of_test(std::sync::Arc::default()).since_now();
+    watch(slot.running().unwrap(), what, &nobody, &mut || {
         let seen = standings[at.min(standings.len() - 1)];
         at += 1;
         Ok(seen)
