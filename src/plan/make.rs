@@ -20,7 +20,7 @@ pub fn plan(host: &dyn Host, config: &Config, login: &Login) -> Result<Plan, Ref
     unlocked::check(host, &met, replica.as_ref(), &mut notes)?;
     let rooms = space::rooms(host, config, &programs, &source, &mut notes)?;
     let way = take::way(host, &programs, &versions, &source, &mut notes)?;
-    let when = way.when(host, config.lock.when, met.kind, &mut notes)?;
+    let when = way.when(host, &config.lock, met.kind, &mut notes)?;
     let freeze = freeze::points(host, config, &machine, &source, &mut notes)?;
     let destination = destination::check(host, config, &source, &mut notes)?;
     let found = assemble::Found {

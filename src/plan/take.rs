@@ -21,6 +21,9 @@ const DEVICES_SINCE: [u32; 3] = [2, 3, 12];
 /// How long starting the shell, and each command that warms it, may take.
 const SHELL_MS_MAX: Millis = Millis(60_000);
 
+/// How long lvm may be held with its group locked: a thin pool of it cannot grow meanwhile.
+const HELD_MS_MAX: Millis = Millis(120_000);
+
 /// How the snapshots can be taken.
 #[derive(Clone, Debug)]
 pub(super) enum Way {
@@ -74,6 +77,12 @@ fn unordered(one: &OnVolume, tools: &Tools) -> Option<String> {
     })
 }
 
+/// How long lvm could be held if the lock is granted in the last try.
+fn held_at_most(lock: &config::Lock) -> Millis {
+    let each = lock.wait_ms_max.0.saturating_add(lock.pause_ms.0);
+    Millis(each.saturating_mul(u64::from(lock.tries_max)))
+}
+
 /// Whether no process may trace another, not even its own child
 /// (Documentation/admin-guide/LSM/Yama.rst: 3, "no attach").
 fn untraceable(host: &dyn Host) -> Result<bool, Refusal> {
@@ -99,16 +108,19 @@ impl Way {
     pub(super) fn when(
         &self,
         host: &dyn Host,
-        wanted: config::When,
+        lock: &config::Lock,
         kind: LockKind,
         notes: &mut Vec<Note>,
     ) -> Result<When, Refusal> {
         if kind.lock().is_none() {
             return Ok(When::First);
         }
-        let why = match (self, wanted) {
+        let why = match (self, lock.when) {
             (Self::Whole, _) => "the snapshot is a command of its own",
             (_, config::When::First) => "'when' says so",
+            _ if held_at_most(lock) > HELD_MS_MAX => {
+                "lvm, and its volume group, could be held for more than two minutes"
+            }
             _ if untraceable(host)? => "the kernel lets no process be traced (yama/ptrace_scope)",
             _ => {
                 pass(

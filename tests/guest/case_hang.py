@@ -194,6 +194,15 @@ def lock_session_killed(world):
 
 def lvm_killed_while_held(world):
     """SIGKILL ends lvm where it is held before its suspend: half a snapshot, which no lvm knows."""
+    return lvm_killed(world, lambda device: works_on_the_order(device))
+
+
+def lvm_killed_in_its_suspend(world):
+    """SIGKILL ends lvm with the origin suspended: nobody but us lets the writers go on."""
+    return lvm_killed(world, lambda device: device.is_suspended())
+
+
+def lvm_killed(world, moment):
     before, device, path = published(), Device(PRIMARY_DEVICE), config(world.primary)
     with Load(world.primary) as load:
         failed = Run("backup", path)
@@ -202,9 +211,9 @@ def lvm_killed_while_held(world):
             pid = child(failed.process.pid, "lvm")
             if pid:
                 os.kill(pid, signal.SIGKILL)
-            return None if device.is_suspended() else pid
+            return pid
 
-        interference = Interference(lambda: works_on_the_order(device), kill)
+        interference = Interference(lambda: moment(device), kill)
         failed.wait()
         interference.result()
         worst = load.worst_ms(failed.began)
@@ -218,6 +227,12 @@ def lvm_killed_while_held(world):
     return {"worst_commit_ms": round(worst), "told": f"'{failed.err[0][:200]}'"}
 
 
-CASES = [hang_lvm_stopped, hang_volume_group, lock_session_killed, lvm_killed_while_held]
+CASES = [
+    hang_lvm_stopped,
+    hang_volume_group,
+    lock_session_killed,
+    lvm_killed_while_held,
+    lvm_killed_in_its_suspend,
+]
 for _case in CASES:
     _case.kind = XFS_BY_GTID

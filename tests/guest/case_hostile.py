@@ -157,7 +157,7 @@ def dead_man_killed_too(world):
     path = config(world.primary, lock={"freeze": "explicit"})
     with Load(world.primary) as load:
         held = Run("backup", path, WRONG, HOLDSTILL_HOLD_AT="frozen").wait_until_held("frozen")
-        dead_man = child(held.process.pid, WRONG.name[:15])
+        dead_man = child(held.process.pid, "exe")  # started as /proc/self/exe
         expect(dead_man, "there is no dead-man")
         os.kill(dead_man, signal.SIGKILL)
         os.kill(held.process.pid, signal.SIGKILL)

@@ -281,6 +281,13 @@ fn the_lock_is_late_where_lvm_may_be_held() {
     let first = |why: &str| format!("asked for before the snapshot is ordered: {why}");
     assert_eq!(of(|world| lock(world, "when = \"first\"")), (When::First, first("'when' says so")));
     assert_eq!(
+        of(|world| lock(world, "tries_max = 20")),
+        (
+            When::First,
+            first("lvm, and its volume group, could be held for more than two minutes")
+        )
+    );
+    assert_eq!(
         of(|world| world.ptrace_scope = "3\n"),
         (When::First, first("the kernel lets no process be traced (yama/ptrace_scope)"))
     );
