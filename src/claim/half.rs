@@ -3,8 +3,9 @@
 //!
 //! Ours are the devices with our snapshot's name, unless lvm knows a volume of that name. While
 //! one of them is there, so is what it hangs on: the origin's table that is not live yet, and its
-//! suspend. The device below the origin carries lvm's own id, and is nobody's when no snapshot
-//! needs it. A suspend that is not ours is only told.
+//! suspend. The device below the origin carries lvm's own id; when lvm is at nothing and knows no
+//! snapshot, it is what a dead lvm left, and so are such a table and such a suspend. A suspend
+//! without any of these is somebody's, and only told.
 
 use crate::host::{Act, Ask, Device, Fault, Host};
 use crate::snapshot::lvm::{self, Name};
@@ -49,16 +50,18 @@ pub(super) fn clear(
         host.act(&Act::Pause(MOMENT))?;
         (found, shared) = look(host)?;
     }
-    if !found.own.is_empty() {
-        if !shared {
-            host.act(&Act::Run(half.clear.clone()))?;
-        }
-        if found.suspended {
-            host.act(&Act::Run(half.resume.clone()))?;
-        }
+    let below = (found.real && !shared).then_some(half.real.as_str());
+    let dead = !found.own.is_empty() || below.is_some();
+    if !dead {
+        return left(&found, half, shared);
     }
-    let below = half.real.as_str();
-    for device in found.own.iter().copied().chain((found.real && !shared).then_some(below)) {
+    if !shared {
+        host.act(&Act::Run(half.clear.clone()))?;
+    }
+    if found.suspended {
+        host.act(&Act::Run(half.resume.clone()))?;
+    }
+    for device in found.own.iter().copied().chain(below) {
         host.act(&Act::Run(half.remove.clone().arg(device)))?;
     }
     let (found, shared) = look(host)?;

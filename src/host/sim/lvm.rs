@@ -162,13 +162,21 @@ fn snapshot_order(args: &[String]) -> Order<'_> {
 pub(super) fn clear(world: &mut World, cmd: &Cmd) -> Result<(), Fault> {
     let words: Vec<&str> = cmd.args.iter().map(String::as_str).collect();
     match *words.as_slice() {
-        ["clear", _] => Ok(()),
+        ["clear", device] => {
+            world.volumes.loaded.take_if(|loaded| loaded == device);
+            Ok(())
+        }
         ["resume", device] => {
             world.volumes.stuck.take_if(|stuck| stuck == device);
             Ok(())
         }
         ["remove", "--retry", device] => {
-            let halves = &mut world.volumes.halves;
+            let volumes = &mut world.volumes;
+            let uses = |origin: &String| format!("{origin}-real") == device;
+            if volumes.loaded.as_ref().is_some_and(uses) {
+                return Err(failed("Device or resource busy"));
+            }
+            let halves = &mut volumes.halves;
             let there = halves.iter().position(|half| half == device);
             let at = there.ok_or_else(|| failed("Device or resource busy"))?;
             halves.remove(at);

@@ -290,14 +290,17 @@ fn release(world: &mut World) {
 fn die(world: &mut World) {
     let Some(order) = running(world) else { return };
     let origin = order.origin.split_once('/').map(|(vg, lv)| Name::new(vg, lv).device());
-    world.volumes.stuck = origin.filter(|_| order.suspends());
-    let Some(order) = running(world) else { return };
+    let (suspends, late) = (order.suspends(), order.stage == Stage::Suspended);
     let device = |name: &str, layer: &str| {
         let (vg, lv) = name.split_once('/')?;
         Some(Name::new(vg, lv).device() + layer)
     };
-    let made = [device(&order.origin, "-real"), device(&order.snapshot, "-cow")];
+    // Some versions of lvm make the store's device before the suspend, some in it.
+    let store = device(&order.snapshot, "-cow").filter(|_| late);
+    let made = [device(&order.origin, "-real"), store];
     world.volumes.halves.extend(made.into_iter().flatten());
+    world.volumes.loaded.clone_from(&origin);
+    world.volumes.stuck = origin.filter(|_| suspends);
     release(world);
     fail(world);
 }

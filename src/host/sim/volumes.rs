@@ -22,6 +22,8 @@ pub struct Volumes {
     pub pools: Vec<Pool>,
     /// Devices of snapshots that lvm died over, which no report tells.
     pub halves: Vec<String>,
+    /// An origin with a table that is not live, which uses the device below it.
+    pub loaded: Option<String>,
     /// An origin that lvm died over while it was suspended.
     pub stuck: Option<String>,
     minors: u32,
@@ -194,7 +196,8 @@ impl Volumes {
         let volumes = ours.map(|lv| format!("volume {}", lv.name()));
         let halves = self.halves.iter().map(|node| format!("device {node}"));
         let stuck = self.stuck.iter().map(|name| format!("device {name}, suspended"));
-        volumes.chain(halves).chain(stuck).collect()
+        let loaded = self.loaded.iter().map(|name| format!("device {name}, with a table"));
+        volumes.chain(halves).chain(stuck).chain(loaded).collect()
     }
 
     /// What is of others.
@@ -205,7 +208,7 @@ impl Volumes {
 
     /// See `World::fingerprint`.
     pub(super) fn fingerprint(&self, hash: &mut impl Hasher) {
-        (&self.halves, &self.stuck).hash(hash);
+        (&self.halves, &self.loaded, &self.stuck).hash(hash);
         self.pools.iter().for_each(|pool| {
             (pool.transaction, pool.percent, pool.used_by_others).hash(hash);
         });

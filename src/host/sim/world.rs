@@ -212,6 +212,7 @@ impl World {
         self.dead_man = None;
         self.shell = None;
         self.volumes.halves.clear();
+        self.volumes.loaded = None;
         self.volumes.stuck = None;
         self.frozen.clear();
         self.files.lose_unsynced();

@@ -282,10 +282,7 @@ fn the_lock_is_late_where_lvm_may_be_held() {
     assert_eq!(of(|world| lock(world, "when = \"first\"")), (When::First, first("'when' says so")));
     assert_eq!(
         of(|world| lock(world, "tries_max = 20")),
-        (
-            When::First,
-            first("lvm, and its volume group, could be held for more than two minutes")
-        )
+        (When::First, first("lvm, and its volume group, could be held for more than two minutes"))
     );
     assert_eq!(
         of(|world| world.ptrace_scope = "3\n"),
