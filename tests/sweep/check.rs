@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use holdstill::claim::Claim;
-use holdstill::host::sim::{Breach, Rule, Sim};
+use holdstill::host::sim::{Breach, Rule, Sim, World};
 use holdstill::plan::Plan;
 use holdstill::recover::Recovered;
 use holdstill::run::Outcome;
@@ -25,7 +25,7 @@ pub(crate) fn ended(before: &Sim, plan: &Plan, ran: &Ran) -> Verdict {
     if let Some(first) = world.breaches.first() {
         return Err(first.clone());
     }
-    if !world.is_writable() {
+    if !world.is_writable() && !hangs_on_a_dead_lvm(&world, plan) {
         return breach(Rule::Writable, format!("left: {:?}", world.rests()));
     }
     if world.foreign() != before.world().foreign() {
@@ -80,6 +80,16 @@ fn cleanness(ran: &Ran, told_clean: bool, ledger: &Path) -> Verdict {
         }
         _ => Ok(()),
     }
+}
+
+/// Whether nothing but an origin that a dead lvm left suspended stands in the way, and the ledger
+/// is there for the recovery that lets it go on: nobody else could, when we fail as well.
+fn hangs_on_a_dead_lvm(world: &World, plan: &Plan) -> bool {
+    let ledger = plan.ledger.display().to_string();
+    world.volumes.stuck.is_some()
+        && world.server.lock.is_none()
+        && world.frozen.is_empty()
+        && world.rests().iter().any(|rest| rest.contains(&ledger))
 }
 
 /// What was never finished writing, or stands beside a ledger that is dropped, is removed by the
