@@ -83,6 +83,8 @@ pub enum Claim {
         /// The device node mounted there.
         device: PathBuf,
     },
+    /// The copy, while it goes on. It dies with its process.
+    Copying,
     /// Replication channels whose appliers were stopped.
     Replication {
         /// The server.
@@ -134,6 +136,7 @@ impl Claim {
             }
             Self::Shell { ms_max } => host.act(&Act::CloseShell(*ms_max)).map(drop),
             Self::Mounted { point, device } => unmount(host, point, device),
+            Self::Copying => host.act(&Act::End).map(drop),
             Self::Replication { login, status, start, ms_max } => {
                 restart(host, login, status, start, *ms_max)
             }
@@ -165,6 +168,11 @@ impl Claim {
             Self::Mounted { point, .. } => {
                 format!("the snapshot may still be mounted at '{}'", point.display())
             }
+            Self::Copying => {
+                "the copy may still be running: if it hangs, 'ps -C rsync' shows it, and the end of \
+                 'dmesg' what it waits for; recover when it has ended"
+                    .into()
+            }
             Self::Replication { start, .. } => format!(
                 "the replica may not be applying: run {}",
                 start.iter().map(|one| format!("'{}'", one.start)).collect::<Vec<_>>().join(", ")
@@ -187,6 +195,7 @@ impl fmt::Display for Claim {
             Self::Half { vg, origin, .. } => write!(f, "half a snapshot of {vg}/{origin}"),
             Self::Shell { .. } => f.write_str("shell of lvm"),
             Self::Mounted { point, .. } => write!(f, "mount {}", point.display()),
+            Self::Copying => f.write_str("copy"),
             Self::Replication { start, .. } => write!(f, "{} stopped applier(s)", start.len()),
             Self::Guarded => f.write_str("dead-man"),
             Self::Locked { .. } => f.write_str("lock"),

@@ -47,7 +47,7 @@ enum Command {
     /// Show what a backup would look at and do, and touch nothing.
     Audit(ConfigFile),
     /// Settle what dead runs left behind. Safe to run at any time.
-    Recover(ConfigFile),
+    Recover(Ledgers),
     /// List the backups of the destination.
     List(ConfigFile),
     /// Thaw and let go if the parent dies. Started by a backup, never by hand.
@@ -65,6 +65,15 @@ struct ConfigFile {
     config: PathBuf,
 }
 
+#[derive(Debug, clap::Args)]
+struct Ledgers {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Settle what this directory tells of, and read no configuration at all.
+    #[arg(long, value_name = "DIRECTORY")]
+    state_dir: Option<PathBuf>,
+}
+
 /// Runs the program and tells its exit code.
 pub fn main() -> ExitCode {
     let args = match Args::try_parse() {
@@ -76,7 +85,7 @@ pub fn main() -> ExitCode {
         Command::DeadMan { charge } => return deadman::run(charge).into(),
         Command::Backup(file) => backup(&file.config),
         Command::Audit(file) => audit(&file.config),
-        Command::Recover(file) => recover(&file.config),
+        Command::Recover(ledgers) => recover(ledgers),
         Command::List(file) => list(&file.config),
     };
     let code = ended.unwrap_or_else(|stop| {
@@ -122,11 +131,11 @@ fn backup(file: &Path) -> Result<Code, Stop> {
     let mut host = shown(&screen, machine()?);
     let (config, login) = load(&host, file)?;
     if host.entry(&config.state_dir).map_err(Refusal::from)?.is_some() {
-        lock(&mut host, &config, "a run that still plans")?;
+        lock(&mut host, &config.state_dir, "a run that still plans")?;
         settle_the_dead(&mut host, &config, &screen)?;
     }
     let plan = plan::make::plan(&host, &config, &login)?;
-    lock(&mut host, &config, &format!("run {}", plan.run))?;
+    lock(&mut host, &config.state_dir, &format!("run {}", plan.run))?;
     host.act(&Act::MakeDir(ledger::directory(&config.state_dir)))?;
     screen.begin(&plan);
     let outcome = run::backup(&mut host, &plan, &mut |event| screen.event(&event));
@@ -145,17 +154,25 @@ fn audit(file: &Path) -> Result<Code, Stop> {
     Ok(Code::Clean)
 }
 
-/// Settles every dead run; 6 if something is left.
-fn recover(file: &Path) -> Result<Code, Stop> {
+/// Settles every dead run; 6 if something is left. A ledger says by itself what is to be done, so
+/// a configuration that cannot be read does not stop it.
+fn recover(from: &Ledgers) -> Result<Code, Stop> {
     let screen = Screen::new();
     let mut host = shown(&screen, linux()?);
-    let config = read(&host, file)?;
-    if host.entry(&config.state_dir)?.is_none() {
+    let state_dir = from.state_dir.clone().unwrap_or_else(|| {
+        let (state_dir, complaints) = config::state_dir(&host, &from.file.config);
+        if !complaints.is_empty() {
+            ui::complain(&Stop::Usage(complaints).message());
+            ui::complain(&format!("settling what is in '{}' all the same\n", state_dir.display()));
+        }
+        state_dir
+    });
+    if host.entry(&state_dir)?.is_none() {
         ui::tell("nothing to recover\n");
         return Ok(Code::Clean);
     }
-    lock(&mut host, &config, "a recovery")?;
-    let all = recover::recover(&mut host, &config.state_dir)?;
+    lock(&mut host, &state_dir, "a recovery")?;
+    let all = recover::recover(&mut host, &state_dir)?;
     drop(host);
     ui::tell(&ui::recovered(&all));
     let clean = all.iter().all(|one| one.end.is_clean());
@@ -181,11 +198,11 @@ fn load(host: &dyn Host, file: &Path) -> Result<(Config, Login), Stop> {
 }
 
 /// Takes the run lock, or tells who has it; taken again by the same process it only says more.
-fn lock(host: &mut dyn Host, config: &Config, who: &str) -> Result<(), Stop> {
-    host.act(&Act::MakeDir(config.state_dir.clone()))?;
+fn lock(host: &mut dyn Host, state_dir: &Path, who: &str) -> Result<(), Stop> {
+    host.act(&Act::MakeDir(state_dir.into()))?;
     let machine = host.machine()?;
     let text = format!("{who}, process {}, since {}", machine.pid, machine.began());
-    match host.act(&Act::TakeRunLock { path: config.state_dir.join("lock"), text }) {
+    match host.act(&Act::TakeRunLock { path: state_dir.join("lock"), text }) {
         Ok(_) => Ok(()),
         Err(Fault::Refused(holder)) => Err(Stop::Busy { holder: holder.why }),
         Err(other) => Err(other.into()),

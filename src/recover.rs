@@ -96,16 +96,16 @@ enum Server {
     Resumed,
 }
 
-/// The claims that may still hold. A session, a shell and a dead-man died with their process; a
-/// freeze does not outlive the boot. (The dead-man has thawed already; a second thaw finds nothing
-/// to do.)
+/// The claims that may still hold. A session, a shell, a copy and a dead-man died with the process.
+/// A freeze does not outlive the boot, and neither does a server: whether the appliers of one that
+/// was started anew run is its own affair. (The dead-man has thawed already; a second thaw finds
+/// nothing to do.)
 fn still_possible(machine: &Machine, ledger: &Ledger, server: Server) -> Vec<Claim> {
     let same_boot = ledger.boot == machine.boot;
     let stands = server == Server::MayStand;
     let possible = |claim: &&Claim| match claim {
-        Claim::Locked { .. } | Claim::Guarded | Claim::Shell { .. } => false,
-        Claim::Frozen { .. } => same_boot && stands,
-        Claim::Replication { .. } => stands,
+        Claim::Locked { .. } | Claim::Guarded | Claim::Shell { .. } | Claim::Copying => false,
+        Claim::Frozen { .. } | Claim::Replication { .. } => same_boot && stands,
         _ => true,
     };
     ledger.claims.iter().filter(possible).cloned().collect()

@@ -9,6 +9,7 @@ mod conformance;
 mod garbage;
 mod order;
 mod policy;
+mod room;
 mod sweep;
 mod tidy;
 mod times;

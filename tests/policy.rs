@@ -1,40 +1,11 @@
 //! What an operator chose, as it turns out on a run: long statements that are refused, waited for
 //! or ended, a snapshot without a lock, and appliers that do not stand as they should.
 
-use holdstill::host::faulty::{Blow, Faulty};
-use holdstill::host::sim::{Event, Running, Sim, Twist};
-use holdstill::plan::Plan;
-use holdstill::run::{self, Outcome};
+use holdstill::host::faulty::Blow;
+use holdstill::host::sim::{Event, Running, Twist};
 
-use crate::common::recorder::Recorder;
+use crate::common::runs::{backup, call_of, failure};
 use crate::common::{Scenario, scenario};
-
-/// A run with these blows; its acts and what it told, and how it ended.
-fn backup(sim: Sim, plan: &Plan, script: &[(usize, Blow)]) -> (Vec<String>, Outcome, Sim) {
-    let mut host = Recorder::new(Faulty::new(sim, script));
-    let told = std::rc::Rc::clone(&host.acts);
-    let outcome =
-        run::backup(&mut host, plan, &mut |event| told.borrow_mut().push(format!("{event:?}")));
-    let acts = host.acts.take();
-    (acts, outcome, host.host.end().0)
-}
-
-/// Why a run failed, which must have left nothing behind.
-fn failure((_, outcome, sim): (Vec<String>, Outcome, Sim)) -> String {
-    assert!(outcome.is_clean() && sim.world().rests().is_empty(), "{outcome:#?}");
-    let failure = outcome.result.expect_err("it must fail");
-    format!("{}: {}", failure.phase, failure.fault)
-}
-
-/// The number of the first call of which a backup makes this act.
-fn call_of(scenario: &Scenario, words: &str) -> usize {
-    let mut host = Recorder::new(Faulty::new(scenario.sim.clone(), &[]));
-    run::backup(&mut host, &scenario.plan, &mut |_| {});
-    let acts = host.acts.take();
-    let act = acts.iter().position(|act| act.contains(words)).expect("there is such an act");
-    let calls = host.host.calls();
-    calls.iter().enumerate().filter(|(_, call)| call.acts).nth(act).expect("as many").0
-}
 
 fn with(name: &str, statements: &[Running]) -> Scenario {
     let scenario = scenario(name);

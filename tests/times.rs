@@ -4,7 +4,7 @@
 use std::cell::Cell;
 
 use holdstill::host::sim::Sim;
-use holdstill::host::{Act, Answer, Brim, Cmd, Exit, Fault, Host, Look, Sight};
+use holdstill::host::{Act, Answer, Fault, Host, Look, Sight};
 use holdstill::run::{self, Outcome};
 
 use crate::common::{Scenario, scenario};
@@ -53,15 +53,6 @@ impl Host for Liar {
 
     fn act(&mut self, what: &Act) -> Result<Answer, Fault> {
         self.sim.act(what)
-    }
-
-    fn stream(
-        &mut self,
-        cmd: &Cmd,
-        brims: &[Brim],
-        each: &mut dyn FnMut(&str),
-    ) -> Result<Exit, Fault> {
-        self.sim.stream(cmd, brims, each)
     }
 }
 

@@ -26,6 +26,9 @@ const LONG_WAIT_MS_MAX: Millis = Millis(60_000);
 const KILL_SELECT_S_MIN: u64 = 60;
 const COPY_MS_MAX: Millis = Millis(86_400_000);
 const SIZE: Size = Size::Percent(20);
+const COW_EXTEND_MAX: Size = Size::Percent(100);
+const COW_PERCENT_EXTEND: u32 = 70;
+const COW_PERCENT_STOP: u32 = 95;
 const POOL_PERCENT_MAX: u32 = 80;
 const POOL_PERCENT_STOP: u32 = 90;
 
@@ -44,6 +47,14 @@ pub fn parse(path: &Path, text: &str) -> Result<Config, Vec<Complaint>> {
     let config = check.config(path, raw);
     check.complaints.sort_by_key(|complaint| complaint.at);
     if check.complaints.is_empty() { Ok(config) } else { Err(check.complaints) }
+}
+
+/// Where the ledgers are, whatever else a text says; where it does not say so well, the default.
+pub(super) fn state_dir(text: &str) -> PathBuf {
+    let raw = raw::read(text, &mut Vec::new());
+    let mut check = Check { text, complaints: Vec::new(), typed_well: true };
+    let found = check.path_or("state_dir", raw.top.state_dir, STATE_DIR);
+    if check.complaints.is_empty() { found } else { STATE_DIR.into() }
 }
 
 struct Check<'a> {
@@ -259,37 +270,56 @@ impl Check<'_> {
         tries
     }
 
-    /// A pool that may be as full at the beginning as at the end would leave no room for a copy.
     fn snapshot(&mut self, raw: &raw::Snapshot) -> Snapshot {
-        let (max, stop) = ("snapshot.pool_percent_max", "snapshot.pool_percent_stop");
-        let pool_percent_max = self.percent(max, raw.pool_percent_max, POOL_PERCENT_MAX);
-        let pool_percent_stop = self.percent(stop, raw.pool_percent_stop, POOL_PERCENT_STOP);
-        if pool_percent_stop <= pool_percent_max {
-            let what = format!(
-                "expected more than 'pool_percent_max' ({pool_percent_max}), found \
-                 {pool_percent_stop}"
-            );
-            let key = if raw.pool_percent_stop.is_some() { stop } else { max };
+        // A pool that may be as full at the beginning as at the end would leave no room for a copy.
+        let (pool_percent_max, pool_percent_stop) = self.percents(
+            [("pool_percent_max", POOL_PERCENT_MAX), ("pool_percent_stop", POOL_PERCENT_STOP)],
+            [raw.pool_percent_max, raw.pool_percent_stop],
+        );
+        let (cow_percent_extend, cow_percent_stop) = self.percents(
+            [("cow_percent_extend", COW_PERCENT_EXTEND), ("cow_percent_stop", COW_PERCENT_STOP)],
+            [raw.cow_percent_extend, raw.cow_percent_stop],
+        );
+        Snapshot {
+            size: self.size("snapshot.size", raw.size.unwrap_or(SIZE)),
+            cow_extend_max: self
+                .size("snapshot.cow_extend_max", raw.cow_extend_max.unwrap_or(COW_EXTEND_MAX)),
+            cow_percent_extend,
+            cow_percent_stop,
+            pool_percent_max,
+            pool_percent_stop,
+        }
+    }
+
+    /// Two percentages, the second of which has to be more than the first; each by its name and
+    /// default.
+    fn percents(&mut self, keys: [(&str, u32); 2], given: [Option<u32>; 2]) -> (u32, u32) {
+        let names = keys.map(|(name, _)| format!("snapshot.{name}"));
+        let less = self.percent(&names[0], given[0], keys[0].1);
+        let more = self.percent(&names[1], given[1], keys[1].1);
+        if more <= less {
+            let what = format!("expected more than '{}' ({less}), found {more}", keys[0].0);
+            let key = if given[1].is_some() { &names[1] } else { &names[0] };
             self.complain(key, what, "Between the two is the room for what is written meanwhile.");
         }
-        let size = self.size(raw.size.unwrap_or(SIZE));
-        Snapshot { size, pool_percent_max, pool_percent_stop }
+        (less, more)
     }
 
     fn percent(&mut self, key: &str, given: Option<u32>, default: u32) -> u32 {
         let percent = given.unwrap_or(default);
         if !(1..=99).contains(&percent) {
             let what = format!("expected 1 to 99 percent, found {percent}");
-            self.complain(key, what, "A full pool stops the server: leave room in it.");
+            let hint = "What is full is lost, and a full pool stops the server: leave room.";
+            self.complain(key, what, hint);
         }
         percent
     }
 
-    fn size(&mut self, size: Size) -> Size {
+    fn size(&mut self, key: &str, size: Size) -> Size {
         if matches!(size, Size::Percent(0 | 101..) | Size::Amount(Bytes(0))) {
             let what = "expected 1 to 100 percent, or an amount above zero";
             let hint = "A COW store never needs more than the size of its origin.";
-            self.complain("snapshot.size", what, hint);
+            self.complain(key, what, hint);
         }
         size
     }

@@ -1,9 +1,9 @@
 //! Reading the configuration through the host.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{Complaint, Config, SecretIn, parse};
-use crate::host::{Ask, Host, Kind};
+use super::{Complaint, Config, SecretIn, check, parse};
+use crate::host::{Ask, Entry, Host, Kind};
 
 /// Reads the configuration file; all complaints at once.
 pub fn load(host: &dyn Host, path: &Path) -> Result<Config, Vec<Complaint>> {
@@ -13,6 +13,18 @@ pub fn load(host: &dyn Host, path: &Path) -> Result<Config, Vec<Complaint>> {
         private(host, path, "the configuration").map_err(|complaint| vec![complaint])?;
     }
     Ok(config)
+}
+
+/// Where the ledgers are, and what is wrong with the configuration otherwise: what a dead run left
+/// has to be settled whatever became of its configuration.
+pub fn state_dir(host: &dyn Host, path: &Path) -> (PathBuf, Vec<Complaint>) {
+    match read(host, path) {
+        Ok(text) => {
+            let complaints = parse(path, &text).err().unwrap_or_default();
+            (check::state_dir(&text), in_file(path, complaints))
+        }
+        Err(complaint) => (check::state_dir(""), vec![complaint]),
+    }
 }
 
 /// Where there is a line and a column, the file belongs to them.
@@ -29,19 +41,48 @@ fn read(host: &dyn Host, path: &Path) -> Result<String, Complaint> {
     let hint = "Begin with the shipped 'minimal.toml', and name it with '--config FILE'.";
     let unread = |why: String| Complaint::new(format!("cannot read '{shown}': {why}"), hint);
     match host.file(path) {
-        Ok(Some(text)) => Ok(text),
+        Ok(Some(text)) => ours(host, path).map(|()| text),
         Ok(None) => Err(unread("there is no such file".into())),
         Err(fault) => Err(unread(fault.to_string())),
     }
 }
 
+/// Whether nobody else can change the configuration, or put another one in its place: what it says
+/// is done as root.
+fn ours(host: &dyn Host, path: &Path) -> Result<(), Complaint> {
+    nobody_elses(host, path, "the configuration", 0)?;
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    // In a sticky directory others cannot replace what is ours (sticky bit, inode(7)).
+    nobody_elses(host, directory.unwrap_or(Path::new(".")), "the configuration's directory", 0o1000)
+}
+
+fn nobody_elses(host: &dyn Host, path: &Path, what: &str, may: u32) -> Result<(), Complaint> {
+    let (shown, (entry, us)) = (path.display(), looked_at(host, path)?);
+    let Some(Entry { mode, uid, .. }) = entry else { return Ok(()) };
+    if mode & 0o022 != 0 && mode & may == 0 {
+        let found =
+            format!("{what} '{shown}' can be changed by others (mode {:04o})", mode & 0o7777);
+        return Err(Complaint::new(found, format!("Run 'chmod go-w {shown}'.")));
+    }
+    if uid != 0 && uid != us {
+        let found = format!("{what} '{shown}' belongs to user {uid}");
+        return Err(Complaint::new(found, format!("Run 'chown root {shown}'.")));
+    }
+    Ok(())
+}
+
+/// What stands at a path, and who we are.
+fn looked_at(host: &dyn Host, path: &Path) -> Result<(Option<Entry>, u32), Complaint> {
+    let looked = host.entry(path).and_then(|entry| Ok((entry, host.machine()?.uid)));
+    looked.map_err(|fault| {
+        Complaint::new(fault.to_string(), format!("Look at it with 'stat {}'.", path.display()))
+    })
+}
+
 /// Whether a file that holds a password is kept from others; `what` names it in the complaint.
 pub(super) fn private(host: &dyn Host, path: &Path, what: &str) -> Result<(), Complaint> {
     let shown = path.display();
-    let looked = host.entry(path).and_then(|entry| Ok((entry, host.machine()?.uid)));
-    let (entry, us) = looked.map_err(|fault| {
-        Complaint::new(fault.to_string(), format!("Look at it with 'stat {shown}'."))
-    })?;
+    let (entry, us) = looked_at(host, path)?;
     let Some(entry) = entry.filter(|entry| entry.kind == Kind::File) else {
         let hint = format!("Make '{shown}' with mode 0600, or name another file.");
         return Err(Complaint::new(

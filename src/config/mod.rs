@@ -17,7 +17,7 @@ use serde::{Deserialize, Deserializer};
 
 pub use check::parse;
 pub use complaint::Complaint;
-pub use load::load;
+pub use load::{load, state_dir};
 pub use login::login;
 
 use crate::host::Reach;
@@ -177,6 +177,12 @@ pub enum KeepStopped {
 pub struct Snapshot {
     /// The size of its COW store, if it is a thick one.
     pub size: Size,
+    /// How large that may become by being extended while it is copied from.
+    pub cow_extend_max: Size,
+    /// How full it may get before it is extended.
+    pub cow_percent_extend: u32,
+    /// How full it may get before the copy is given up.
+    pub cow_percent_stop: u32,
     /// How full the pool of a thin one may be before a run begins.
     pub pool_percent_max: u32,
     /// How full the pool may get before the copy is given up.

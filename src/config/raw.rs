@@ -48,7 +48,17 @@ pub(super) const KEYS: [(&str, &[&str]); 7] = [
         ],
     ),
     ("replica", &["stop_ms_max", "keep_replication_stopped"]),
-    ("snapshot", &["size", "pool_percent_max", "pool_percent_stop"]),
+    (
+        "snapshot",
+        &[
+            "size",
+            "cow_extend_max",
+            "cow_percent_extend",
+            "cow_percent_stop",
+            "pool_percent_max",
+            "pool_percent_stop",
+        ],
+    ),
     ("copy", &["ms_max"]),
     ("destination", &["directory"]),
 ];
@@ -130,6 +140,9 @@ pub(super) struct Replica {
 #[serde(deny_unknown_fields)]
 pub(super) struct Snapshot {
     pub(super) size: Option<super::Size>,
+    pub(super) cow_extend_max: Option<super::Size>,
+    pub(super) cow_percent_extend: Option<u32>,
+    pub(super) cow_percent_stop: Option<u32>,
     pub(super) pool_percent_max: Option<u32>,
     pub(super) pool_percent_stop: Option<u32>,
 }

@@ -3,9 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::host::{
-    Act, Answer, Brim, Cmd, Entry, Exit, Fault, Host, Kind, Login, Look, Secret, Tls,
-};
+use crate::host::{Act, Answer, Entry, Fault, Host, Kind, Login, Look, Secret, Tls};
 
 const FULL: &str = include_str!("../../config/full.toml");
 const DESTINATION: &str = "[destination]\ndirectory = \"/backup\"\n";
@@ -221,10 +219,6 @@ impl Host for Files {
 
     fn act(&mut self, what: &Act) -> Result<Answer, Fault> {
         panic!("the configuration acted: '{what}'")
-    }
-
-    fn stream(&mut self, cmd: &Cmd, _: &[Brim], _: &mut dyn FnMut(&str)) -> Result<Exit, Fault> {
-        panic!("the configuration ran '{cmd}'")
     }
 }
 

@@ -69,6 +69,14 @@ pub enum Act {
     Pause(Millis),
     /// Runs a command to its end; exit status 0 is success. Its standard output: `Text`.
     Run(Cmd),
+    /// Starts a long command and returns at once; what becomes of it, [`Look::Hear`] tells. It
+    /// ends with this process. Refused if there is one.
+    ///
+    /// [`Look::Hear`]: super::Look::Hear
+    Start(Cmd),
+    /// Ends the long command, first kindly, and waits for that. Overdue if it does not end. Done as
+    /// well if there is none.
+    End,
     /// Starts a shell of lvm and lets it do what makes it warm; refused if there is one.
     OpenShell(Shell),
     /// Has the shell stop in its next command, just before that suspends a device, which
@@ -212,7 +220,8 @@ impl fmt::Display for Act {
             Self::Freeze(path) => write!(f, "fsfreeze --freeze {}", path.display()),
             Self::Thaw(path) => write!(f, "fsfreeze --unfreeze {}", path.display()),
             Self::Pause(ms) => write!(f, "wait for {ms}"),
-            Self::Run(cmd) => write!(f, "{cmd}"),
+            Self::Run(cmd) | Self::Start(cmd) => write!(f, "{cmd}"),
+            Self::End => f.write_str("end the long command, if it still runs"),
             Self::OpenShell(shell) => write!(f, "start {} as a shell", shell.program.display()),
             Self::HoldShell => f.write_str("hold the shell of lvm before it suspends a device"),
             Self::LetGo => f.write_str("let the shell of lvm go on"),

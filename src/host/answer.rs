@@ -43,6 +43,10 @@ pub enum Answer {
     Standing(Standing),
     /// See [`Sight`].
     Sight(Sight),
+    /// See [`Said`].
+    Said(Said),
+    /// See [`Store`].
+    Store(Store),
     /// See [`Fill`].
     Fill(Fill),
     /// See [`Device`]; nothing if there is none.
@@ -149,7 +153,16 @@ pub enum Thaw {
     WasLive,
 }
 
-/// How a streamed command ended.
+/// What the long command said since it was last listened to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    /// The lines of its standard output.
+    pub lines: Vec<String>,
+    /// How it ended, if it did; then there is no long command any more.
+    pub exit: Option<Exit>,
+}
+
+/// How the long command ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exit {
     /// Its exit status; nothing if a signal ended it.
@@ -191,6 +204,15 @@ pub struct Device {
     pub suspended: bool,
 }
 
+/// How full the COW store of a thick snapshot is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Store {
+    /// What is written, the kernel's own notes included.
+    pub used: Bytes,
+    /// Its size.
+    pub size: Bytes,
+}
+
 /// How full a thin pool is, in whole percent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fill {
@@ -204,6 +226,15 @@ impl Machine {
     /// The wall clock as it was asked for: when a run began.
     pub fn began(&self) -> jiff::Timestamp {
         jiff::Timestamp::from_second(self.unix_seconds).unwrap_or_default()
+    }
+}
+
+impl Store {
+    /// How full it is, in whole percent; one of no size is full.
+    pub fn percent(self) -> u64 {
+        let hundredfold = u128::from(self.used.0) * 100;
+        let percent = hundredfold.checked_div(u128::from(self.size.0)).unwrap_or(100);
+        u64::try_from(percent).unwrap_or(u64::MAX)
     }
 }
 

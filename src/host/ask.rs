@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     Answer, Cmd, Device, Entry, Fault, Fill, Host, Link, Login, Look, Machine, Mount, Point, Rows,
-    Session, Sight, Space, Standing, Watch,
+    Said, Session, Sight, Space, Standing, Store, Watch,
 };
 use crate::units::{Bytes, Millis};
 
@@ -59,6 +59,10 @@ pub trait Ask {
     fn device(&self, name: &str) -> Result<Option<Device>, Fault>;
     /// How full a thin pool is.
     fn fill(&self, pool: &str) -> Result<Fill, Fault>;
+    /// How full a thick snapshot's COW store is.
+    fn store(&self, snapshot: &str) -> Result<Store, Fault>;
+    /// What the long command says within this time.
+    fn hear(&self, ms_max: Millis) -> Result<Said, Fault>;
 }
 
 impl<H: Host + ?Sized> Ask for H {
@@ -132,5 +136,13 @@ impl<H: Host + ?Sized> Ask for H {
 
     fn fill(&self, pool: &str) -> Result<Fill, Fault> {
         take!(self.look(&Look::Pool(pool.into())), Fill)
+    }
+
+    fn store(&self, snapshot: &str) -> Result<Store, Fault> {
+        take!(self.look(&Look::Store(snapshot.into())), Store)
+    }
+
+    fn hear(&self, ms_max: Millis) -> Result<Said, Fault> {
+        take!(self.look(&Look::Hear(ms_max)), Said)
     }
 }

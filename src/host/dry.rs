@@ -1,6 +1,6 @@
 //! A host that looks and never acts: what the audit runs on, besides having no `&mut` to act with.
 
-use super::{Act, Answer, Brim, Cmd, Exit, Fault, Host, Look};
+use super::{Act, Answer, Fault, Host, Look};
 
 /// Another host, all of whose acts are refused.
 pub struct DryRun<H>(pub H);
@@ -12,15 +12,6 @@ impl<H: Host> Host for DryRun<H> {
 
     fn act(&mut self, what: &Act) -> Result<Answer, Fault> {
         Err(Fault::refused(format!("dry run: {what}")))
-    }
-
-    fn stream(
-        &mut self,
-        cmd: &Cmd,
-        _brims: &[Brim],
-        _each: &mut dyn FnMut(&str),
-    ) -> Result<Exit, Fault> {
-        Err(Fault::refused(format!("dry run: {cmd}")))
     }
 }
 

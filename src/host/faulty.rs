@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::mem;
 
 use super::sim::Event;
-use super::{Act, Answer, Brim, Cmd, Exit, Fault, Host, Look, Session};
+use super::{Act, Answer, Fault, Host, Look, Session};
 use crate::units::Millis;
 
 /// What a simulated machine offers beside [`Host`], so that things can go wrong on it.
@@ -293,31 +293,6 @@ impl<H: Fragile> Host for Faulty<H> {
     fn act(&mut self, what: &Act) -> Result<Answer, Fault> {
         self.do_act(what)
     }
-
-    /// A stream that fails half-way says so by its exit status, as rsync does.
-    fn stream(
-        &mut self,
-        cmd: &Cmd,
-        brims: &[Brim],
-        each: &mut dyn FnMut(&str),
-    ) -> Result<Exit, Fault> {
-        let act = Act::Run(cmd.clone());
-        match self.begin(&What::Act(&act))? {
-            None => self.host.stream(cmd, brims, each),
-            Some(Blow::Event(event)) => {
-                self.host.happen(event);
-                let exit = self.host.stream(cmd, brims, each);
-                self.struck();
-                exit
-            }
-            Some(blow) => {
-                let struck = self.strike_act(&act, blow);
-                self.struck();
-                let ended = Exit { code: Some(24), stderr: "some files vanished".into() };
-                if blow == Blow::FailHalf { Ok(ended) } else { struck.map(|_| ended) }
-            }
-        }
-    }
 }
 
 fn dead() -> Fault {
@@ -328,7 +303,7 @@ fn has_half(act: &Act) -> bool {
     match act {
         Act::WriteFile { .. } | Act::RemoveTree(_) => true,
         Act::Sql(sql) => sql.text.starts_with("FLUSH TABLES"),
-        Act::Run(cmd) => cmd.program.ends_with("lvcreate") || cmd.program.ends_with("rsync"),
+        Act::Run(cmd) => cmd.program.ends_with("lvcreate"),
         _ => false,
     }
 }
@@ -342,7 +317,9 @@ fn act_ms_max(act: &Act) -> Option<Millis> {
         Act::Connect(login) => Some(login.connect_ms_max),
         Act::OpenShell(shell) => Some(shell.ms_max),
         Act::CloseShell(ms) => Some(*ms),
-        Act::Kill(_) | Act::Disarm | Act::Freeze(_) | Act::Thaw(_) => Some(Millis(10_000)),
+        Act::Kill(_) | Act::Disarm | Act::Freeze(_) | Act::Thaw(_) | Act::End => {
+            Some(Millis(10_000))
+        }
         _ => None,
     }
 }

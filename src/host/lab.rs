@@ -4,13 +4,14 @@
 //! to notice it. `HOLDSTILL_HOLD_AT=locked|frozen|copy|publish` stops under the lock, under the
 //! explicit freeze, before the copy, or before the publishing, so that a signal can be sent there;
 //! a number stops before that act of the process, counted from 1, and says at the end how many acts
-//! there were.
+//! there were. With `HOLDSTILL_GO_ON=/a/file` a held run goes on when that file is there.
 //! Compiled with the feature `wrong-designs` only: no release knows these switches.
 #![allow(clippy::disallowed_methods, reason = "this is a host")]
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Act, Answer, Ask, Brim, Cmd, Exit, Fault, Host, Look};
+use super::{Act, Answer, Ask, Fault, Host, Look};
 use crate::database::dialect::WRITE_LOGS;
 use crate::store::COORDINATES;
 use crate::wrong::{self, Wrong};
@@ -29,6 +30,7 @@ const PLACES: [&str; 4] = ["locked", "frozen", "copy", "publish"];
 pub struct Lab<H> {
     inner: H,
     hold_at: Option<String>,
+    go_on: Option<PathBuf>,
     /// How many acts there were.
     acts: u32,
     /// Whether that is said at the end.
@@ -47,7 +49,8 @@ impl<H: Host> Lab<H> {
         let known = hold_at.as_deref().is_none_or(is_known);
         assert!(known, "HOLDSTILL_HOLD_AT knows {PLACES:?} and numbers, found {hold_at:?}");
         let counts = hold_at.as_deref().is_some_and(|place| !PLACES.contains(&place));
-        Self { inner, hold_at, acts: 0, counts }
+        let go_on = std::env::var_os("HOLDSTILL_GO_ON").map(PathBuf::from);
+        Self { inner, hold_at, go_on, acts: 0, counts }
     }
 
     /// One more act.
@@ -56,8 +59,8 @@ impl<H: Host> Lab<H> {
         self.hold(&self.acts.to_string());
     }
 
-    /// Waits here for a signal, once. It says so even under the lock: the lab's standard error is a
-    /// pipe, which leads to no filesystem.
+    /// Waits here for a signal or for leave to go on, once. It says so even under the lock: the
+    /// lab's standard error is a pipe, which leads to no filesystem.
     fn hold(&mut self, place: &str) {
         if self.hold_at.as_deref() != Some(place) {
             return;
@@ -65,7 +68,8 @@ impl<H: Host> Lab<H> {
         self.hold_at = None;
         crate::ui::complain(&format!("holding at {place}\n"));
         for _ in 0..HOLD_SECONDS_MAX * LOOKS_PER_SECOND {
-            if !matches!(self.inner.signal(), Ok(None)) {
+            let may_go_on = self.go_on.as_ref().is_some_and(|file| file.exists());
+            if may_go_on || !matches!(self.inner.signal(), Ok(None)) {
                 return;
             }
             std::thread::sleep(Duration::from_secs(1) / LOOKS_PER_SECOND);
@@ -96,6 +100,7 @@ impl<H: Host> Host for Lab<H> {
         self.count();
         match what {
             Act::Sql(sql) if sql.text == WRITE_LOGS => self.hold("locked"),
+            Act::Start(_) => self.hold("copy"),
             Act::WriteFile { path, .. } if path.ends_with(COORDINATES) => self.hold("publish"),
             _ => {}
         }
@@ -104,16 +109,5 @@ impl<H: Host> Host for Lab<H> {
             self.hold("frozen");
         }
         done
-    }
-
-    fn stream(
-        &mut self,
-        cmd: &Cmd,
-        brims: &[Brim],
-        each: &mut dyn FnMut(&str),
-    ) -> Result<Exit, Fault> {
-        self.count();
-        self.hold("copy");
-        self.inner.stream(cmd, brims, each)
     }
 }

@@ -57,6 +57,12 @@ pub enum Look {
     /// How full a thin pool is, by the name of its device in device-mapper: `Fill`. Refused where
     /// the pool does not take writes any more.
     Pool(String),
+    /// How full the COW store of a thick snapshot is, by the snapshot's name in device-mapper:
+    /// `Store`. Refused if it has overflowed.
+    Store(String),
+    /// Listens to the long command for so long, or until it ends or a signal comes: `Said`. Refused
+    /// if there is none; past the command's deadline an error, and the command goes on.
+    Hear(Millis),
 }
 
 /// Where the snapshot point of a volume is seen. The point itself is the origin's suspend.
@@ -210,6 +216,8 @@ impl fmt::Display for Look {
             Self::Point(point) => write!(f, "look at the device {}", point.origin),
             Self::Device(name) => write!(f, "look for the device {name}"),
             Self::Pool(pool) => write!(f, "look at the pool {pool}"),
+            Self::Store(name) => write!(f, "look at the COW store of {name}"),
+            Self::Hear(ms) => write!(f, "listen for {ms}"),
             Self::Watch(watch) => write!(f, "watch the device {}", watch.point.origin),
         }
     }

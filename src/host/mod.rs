@@ -21,8 +21,8 @@ pub mod traced;
 
 pub use act::{Act, Cmd, Guard, MountOrder, Overrun, Shell, Sql, UNFINISHED};
 pub use answer::{
-    Answer, Device, Entry, Exit, Fill, Kind, Link, Machine, Mount, Rows, Sight, Space, Standing,
-    Thaw,
+    Answer, Device, Entry, Exit, Fill, Kind, Link, Machine, Mount, Rows, Said, Sight, Space,
+    Standing, Store, Thaw,
 };
 pub use ask::Ask;
 pub use fault::{Cause, Fault, NO_TLS};
@@ -35,13 +35,4 @@ pub trait Host {
 
     /// Does exactly one thing.
     fn act(&mut self, what: &Act) -> Result<Answer, Fault>;
-
-    /// Runs a long command, handing over each line of its standard output as it comes. It is ended
-    /// when one of these pools is full to its brim, or cannot be looked at any more.
-    fn stream(
-        &mut self,
-        cmd: &Cmd,
-        brims: &[Brim],
-        each: &mut dyn FnMut(&str),
-    ) -> Result<Exit, Fault>;
 }

@@ -4,7 +4,7 @@
 //! written to it would wait for the thaw that comes after it. Deliberately absent: what a line
 //! looks like and where it goes.
 
-use super::{Act, Answer, Ask, Brim, Cmd, Exit, Fault, Host, Look};
+use super::{Act, Answer, Ask, Fault, Host, Look};
 
 /// How many events of one window are remembered without asking for memory.
 const WINDOW_EVENTS: usize = 256;
@@ -13,20 +13,11 @@ const WINDOW_EVENTS: usize = 256;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// What.
-    pub what: Deed,
-    /// How it went; a streamed command that ended with a status other than 0 went wrong.
+    pub what: Act,
+    /// How it went.
     pub outcome: Result<(), Fault>,
     /// How long it took, in nanoseconds of the host's clock.
     pub nanos: u64,
-}
-
-/// What can be done to a host.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Deed {
-    /// An act.
-    Act(Act),
-    /// A streamed command.
-    Stream(Cmd),
 }
 
 /// Another host, whose acts are told to a listener.
@@ -56,7 +47,7 @@ impl<H: Host> Traced<H> {
         self.inner.now().unwrap_or_default()
     }
 
-    fn tell(&mut self, what: Deed, began: u64, outcome: Result<(), Fault>) {
+    fn tell(&mut self, what: Act, began: u64, outcome: Result<(), Fault>) {
         let nanos = self.now().saturating_sub(began);
         self.teller.tell(Event { what, outcome, nanos });
     }
@@ -99,23 +90,11 @@ impl<H: Host> Host for Traced<H> {
         }
         let began = self.now();
         let outcome = self.inner.act(what);
-        self.tell(Deed::Act(what.clone()), began, outcome.as_ref().map(drop).map_err(Clone::clone));
+        self.tell(what.clone(), began, outcome.as_ref().map(drop).map_err(Clone::clone));
         if *what == Act::Disarm {
             self.teller.window_closes();
         }
         outcome
-    }
-
-    fn stream(
-        &mut self,
-        cmd: &Cmd,
-        brims: &[Brim],
-        each: &mut dyn FnMut(&str),
-    ) -> Result<Exit, Fault> {
-        let began = self.now();
-        let ended = self.inner.stream(cmd, brims, each);
-        self.tell(Deed::Stream(cmd.clone()), began, outcome(&ended));
-        ended
     }
 }
 
@@ -126,31 +105,12 @@ impl Drop for Teller {
     }
 }
 
-impl std::fmt::Display for Deed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Act(act) => write!(f, "{act}"),
-            Self::Stream(cmd) => write!(f, "{cmd}"),
-        }
-    }
-}
-
-fn outcome(ended: &Result<Exit, Fault>) -> Result<(), Fault> {
-    match ended {
-        Ok(Exit { code: Some(0), .. }) => Ok(()),
-        Ok(Exit { code: Some(code), .. }) => Err(Fault::unsure(format!("exit status {code}"))),
-        Ok(Exit { code: None, .. }) => Err(Fault::unsure("ended by a signal")),
-        Err(fault) => Err(fault.clone()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
     use std::rc::Rc;
 
     use super::*;
-    use crate::host::Overrun;
     use crate::units::Millis;
 
     /// A host that does as it is told, except that it cannot isolate.
@@ -163,10 +123,6 @@ mod tests {
 
         fn act(&mut self, what: &Act) -> Result<Answer, Fault> {
             if *what == Act::Isolate { Err(Fault::refused("no")) } else { Ok(Answer::Done) }
-        }
-
-        fn stream(&mut self, _: &Cmd, _: &[Brim], _: &mut dyn FnMut(&str)) -> Result<Exit, Fault> {
-            Ok(Exit { code: Some(23), stderr: String::new() })
         }
     }
 
@@ -187,10 +143,7 @@ mod tests {
         let (mut host, told) = traced();
         host.act(&Act::MakeDir("/a".into())).unwrap();
         host.act(&Act::Isolate).unwrap_err();
-        let (program, args) = ("/usr/bin/rsync".into(), vec![]);
-        let cmd = Cmd { program, args, ms_max: Millis(1), overrun: Overrun::End };
-        host.stream(&cmd, &[], &mut |_| {}).unwrap();
-        let wanted = ["mkdir --parents /a: done", "unshare --mount: no", "rsync: exit status 23"];
+        let wanted = ["mkdir --parents /a: done", "unshare --mount: no"];
         assert_eq!(*told.borrow(), wanted);
     }
 

@@ -95,13 +95,14 @@ fn after(plan: &Plan) -> Vec<Act> {
         _ => None,
     }));
     acts.extend(plan.sources.iter().map(|one| Act::Mount(one.view.clone())));
-    acts.extend(plan.sources.iter().map(|one| Act::Run(one.copy.clone())));
+    acts.extend(plan.sources.iter().map(|one| Act::Start(one.copy.clone())));
     acts.extend(resume(plan, Resume::AfterCopy));
     acts.extend([
         file(plan, COORDINATES),
         file(plan, RECORD),
         Act::SyncFs(partial.clone()),
         Act::Publish { from: partial.clone(), to: plan.publish.published.clone() },
+        Act::End,
     ]);
     for one in plan.sources.iter().rev() {
         acts.push(Act::Unmount(one.view.point.clone()));

@@ -8,7 +8,7 @@ use super::space::Room;
 use super::take::Way;
 use super::tools::Programs;
 use super::{
-    Note, Patience, Plan, Publish, Refusal, Source, Tools, When, Window, replication, source,
+    Note, Patience, Plan, Publish, Refusal, Source, Store, Tools, When, Window, replication, source,
 };
 use crate::claim::Claim;
 use crate::config::Config;
@@ -102,6 +102,7 @@ fn names(config: &Config, found: &Found) -> Names {
         publish: Publish {
             partial: directory.join(format!(".{run}.partial")),
             published: directory.join(&run),
+            device: found.destination.device.clone(),
             directory,
         },
         run,
@@ -138,6 +139,7 @@ fn claims(found: &Found, names: &Names, sources: &[Source]) -> Vec<Claim> {
         device: source.view.device.clone(),
     };
     claims.extend(sources.iter().map(mounted));
+    claims.push(Claim::Copying);
     claims.extend(found.replica.iter().filter_map(|replica| replica.claim.clone()));
     claims.push(Claim::Guarded);
     let unlock = found.kind.unlock().map(|unlock| Sql::lock(unlock, UNLOCK_MS_MAX));
@@ -149,7 +151,7 @@ fn claims(found: &Found, names: &Names, sources: &[Source]) -> Vec<Claim> {
 /// What a dead lvm may leave of a thick snapshot. It is undone after the snapshot itself.
 fn halves(found: &Found, names: &Names) -> Vec<Claim> {
     let volumes = found.source.volumes.iter().zip(&names.volumes).zip(&found.rooms);
-    let thick = volumes.filter(|(_, room)| matches!(room, Room::Store(_)));
+    let thick = volumes.filter(|(_, room)| matches!(room, Room::Store { .. }));
     thick
         .map(|((one, (snapshot, _)), _)| {
             let programs = &found.programs.volumes;
@@ -215,16 +217,31 @@ fn sources(config: &Config, found: &Found, names: &Names) -> Result<Vec<Source>,
                 lv: origin.lv().to_owned(),
                 snapshot: snapshot.lv().to_owned(),
                 kind: match room {
-                    Room::Store(_) => Kind::Thick,
+                    Room::Store { .. } => Kind::Thick,
                     Room::Pool(_) => Kind::Thin,
                 },
                 take: found.way.take(&found.programs.volumes, origin, snapshot, &names.tag, limits),
                 view: view(one, snapshot, point),
                 copy: copy(config, found, one, point, &names.publish.partial.join(&tree))?,
+                store: store(config, found, room, snapshot),
                 tree,
             })
         })
         .collect()
+}
+
+/// The COW store of a snapshot that has one, and how far it may grow.
+fn store(config: &Config, found: &Found, room: &Room, snapshot: &Name) -> Option<Store> {
+    let Room::Store { size, size_max } = room else { return None };
+    Some(Store {
+        device: snapshot.device(),
+        percent_extend: config.snapshot.cow_percent_extend.into(),
+        percent_stop: config.snapshot.cow_percent_stop.into(),
+        step: *size,
+        size_max: *size_max,
+        groups: lvm::report_groups(found.programs.vgs.clone()),
+        extend: thick::extend(&found.programs.volumes, snapshot),
+    })
 }
 
 /// The limit of each pool, once.

@@ -20,6 +20,8 @@ pub(super) struct Found {
     pub(super) copy_bytes: Bytes,
     /// The mount point of the filesystem.
     pub(super) mount: PathBuf,
+    /// The number of its device.
+    pub(super) device: String,
 }
 
 /// How much the copy will read, if the destination can take it.
@@ -55,7 +57,7 @@ pub(super) fn check(
         return Err(Refusal::new(what, hint));
     }
     pass(notes, "destination", format!("'{shown}': {wanted} to copy, {free} free"));
-    Ok(Found { copy_bytes: wanted, mount })
+    Ok(Found { copy_bytes: wanted, mount, device: entry.device })
 }
 
 /// The destination, if it is a directory that only its owner can write to: a backup holds

@@ -34,6 +34,7 @@ use crate::database::coordinates::Channel;
 use crate::database::dialect::LockKind;
 use crate::host::{Brim, Cmd, Guard, Login, Machine, MountOrder, Point, Shell, Sql};
 use crate::snapshot::Kind;
+use crate::snapshot::lvm::Name;
 use crate::units::{Bytes, Millis};
 
 /// One backup, decided.
@@ -161,8 +162,29 @@ pub struct Source {
     pub view: MountOrder,
     /// The copy: rsync from the mounted snapshot into the partial backup.
     pub copy: Cmd,
+    /// What a thick snapshot keeps what changes in; a thin one has its pool.
+    pub store: Option<Store>,
     /// The directory of its files in the backup.
     pub tree: String,
+}
+
+/// The COW store of a thick snapshot, and how far it may grow while it is copied from.
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// The snapshot's name in device-mapper.
+    pub device: String,
+    /// How full it may get, in percent, before it is extended.
+    pub percent_extend: u64,
+    /// How full it may get, in percent, before the copy is given up.
+    pub percent_stop: u64,
+    /// By how much it is extended at a time.
+    pub step: Bytes,
+    /// How large it may become.
+    pub size_max: Bytes,
+    /// Reports the groups, as JSON.
+    pub groups: Cmd,
+    /// Extends it; the size is still to be added.
+    pub extend: Cmd,
 }
 
 /// How a snapshot is taken.
@@ -186,6 +208,8 @@ pub enum Take {
 pub struct Publish {
     /// The configured directory.
     pub directory: PathBuf,
+    /// The number of the device that it is on, as `major:minor`.
+    pub device: String,
     /// The backup's directory while it is not published.
     pub partial: PathBuf,
     /// Its published name.
@@ -252,6 +276,11 @@ impl Plan {
 }
 
 impl Source {
+    /// Its snapshot's name.
+    pub fn snapshot_name(&self) -> Name {
+        Name::new(&self.vg, &self.snapshot)
+    }
+
     /// Where its snapshot point is seen; nothing where the command is run to its end.
     pub fn point(&self) -> Option<&Point> {
         match &self.take {

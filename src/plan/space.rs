@@ -19,8 +19,8 @@ const NEVER_EXTENDED: &str = "thin_pool_autoextend_threshold=100";
 /// Where a snapshot keeps what changes.
 #[derive(Clone, Debug)]
 pub(super) enum Room {
-    /// In a COW store of this size.
-    Store(Bytes),
+    /// In a COW store of this size, which may be extended to that.
+    Store { size: Bytes, size_max: Bytes },
     /// In this thin pool.
     Pool(Name),
 }
@@ -39,7 +39,7 @@ pub(super) fn rooms(
     for one in &source.volumes {
         rooms.push(match one.volume.thin_pool() {
             Some(pool) => in_pool(config, &one.volume, pool, &source.report, notes)?,
-            None => Room::Store(cow_store(config, &one.volume, &mut groups, notes)?),
+            None => cow_store(config, &one.volume, &mut groups, notes)?,
         });
     }
     if rooms.iter().any(|room| matches!(room, Room::Pool(_))) {
@@ -48,13 +48,13 @@ pub(super) fn rooms(
     Ok(rooms)
 }
 
-/// The size of one COW store, taken off what its group has free.
+/// One COW store, taken off what its group has free.
 fn cow_store(
     config: &Config,
     volume: &Volume,
     groups: &mut [Group],
     notes: &mut Vec<Note>,
-) -> Result<Bytes, Refusal> {
+) -> Result<Room, Refusal> {
     let vg = volume.name.vg();
     let group = groups
         .iter_mut()
@@ -72,9 +72,17 @@ fn cow_store(
         );
         return Err(Refusal::new(what, hint));
     }
-    pass(notes, "snapshot", format!("{size} of {} free in the volume group '{vg}'", group.free));
-    group.free = Bytes(group.free.0 - size.0);
-    Ok(size)
+    let size_max = size.max(config.snapshot.cow_extend_max.of(volume.size, group.extent));
+    let (free, percent) = (group.free, config.snapshot.cow_percent_extend);
+    let extended = if size_max == size {
+        "never extended".to_owned()
+    } else {
+        format!("extended to at most {size_max} when {percent} % of it are full")
+    };
+    let found = format!("{size} of {free} free in the volume group '{vg}', {extended}");
+    pass(notes, "snapshot", found);
+    group.free = Bytes(free.0 - size.0);
+    Ok(Room::Store { size, size_max })
 }
 
 /// A pool that is sound and has room. A full one stops the writes of every volume in it, the

@@ -145,7 +145,7 @@ impl Way {
         (room, hold): (&Room, Millis),
     ) -> Take {
         match (self, room) {
-            (Self::Whole, Room::Store(size)) => {
+            (Self::Whole, Room::Store { size, .. }) => {
                 Take::Whole(thick::take(programs, origin, snapshot, tag, *size, hold))
             }
             (Self::Whole, Room::Pool(_)) => {
@@ -159,7 +159,7 @@ impl Way {
                     sign: Sign::Transaction(thin::pool_device(pool)),
                 },
             },
-            (Self::Ordered(devices), Room::Store(size)) => Take::Ordered {
+            (Self::Ordered(devices), Room::Store { size, .. }) => Take::Ordered {
                 store: vec![
                     thick::store(programs, snapshot, tag, *size),
                     thick::rest(programs, snapshot),

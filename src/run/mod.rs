@@ -11,6 +11,7 @@ mod point;
 mod prepare;
 mod publish;
 mod record;
+mod room;
 mod transfer;
 mod wait;
 mod window;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 pub use failure::Failure;
 pub use laps::Laps;
 pub use publish::Published;
+pub use room::Filling;
 
 use failure::{COPY, HOLD, MOUNT, PREPARE, PROVE, PUBLISH, RESUME, STOP, WAIT};
 
@@ -40,6 +42,12 @@ pub enum Event {
     Phase(&'static str),
     /// The copy goes on.
     Copying(Progress),
+    /// How full the fullest COW store is.
+    Filling(Filling),
+    /// A COW store was made larger: which, and its size.
+    Extended(String),
+    /// A COW store should have been made larger and was not: which, and why.
+    NotExtended(String),
     /// The run waits for these statements to end.
     Waiting(String),
     /// A statement that the lock would have waited for was ended by us.

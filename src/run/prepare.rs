@@ -35,6 +35,7 @@ fn save_ledger(run: &mut Run<'_>) -> Result<(), Fault> {
 pub(super) fn stage(run: &mut Run<'_>, record: &Record) -> Result<(), Fault> {
     let plan = run.plan;
     run.host.act(&Act::Isolate)?;
+    destination_stands(run)?;
     run.host.act(&Act::NewDir(plan.publish.partial.clone()))?;
     store::save(run.host, &plan.publish.partial, record)?;
     for source in &plan.sources {
@@ -47,6 +48,22 @@ pub(super) fn stage(run: &mut Run<'_>, record: &Record) -> Result<(), Fault> {
         return save_ledger(run);
     }
     Ok(())
+}
+
+/// Whether the destination is on the device that it was planned on: what is written there while
+/// nothing is mounted would fill the filesystem below.
+pub(super) fn destination_stands(run: &Run<'_>) -> Result<(), Fault> {
+    let publish = &run.plan.publish;
+    let found = run.host.entry(&publish.directory)?.map(|entry| entry.device);
+    if found.as_ref() == Some(&publish.device) {
+        return Ok(());
+    }
+    let found = found.map_or_else(|| "nothing".into(), |device| format!("device {device}"));
+    Err(Fault::refused(format!(
+        "the destination '{}' is not what it was: expected device {}, found {found}",
+        publish.directory.display(),
+        publish.device
+    )))
 }
 
 /// Makes the COW stores and the shell of lvm that will take the orders: what costs time and can be

@@ -1,16 +1,20 @@
 //! From the snapshots to the partial backup: mount them, prove that they are ours, copy them, and
-//! look whether they stayed valid, and their pools below the brim, all the while.
+//! look whether they stay valid and have room, and whether the destination is there, all the while.
 
+use super::room::Rooms;
 use super::window::Taken;
-use super::{Event, Run};
+use super::{Event, Run, prepare};
 use crate::copy::rsync::{self, Stats};
 use crate::host::{Act, Ask, Exit, Fault};
 use crate::plan::Source;
 use crate::proof::PointTimes;
 use crate::snapshot::lvm::{self, Volume};
 use crate::store::Record;
-use crate::units::Bytes;
+use crate::units::{Bytes, Millis};
 use crate::wrong::{self, Wrong};
+
+/// How long a copy is listened to before everything that it depends on is looked at again.
+const LISTEN: Millis = Millis(500);
 
 /// Our snapshots are mounted.
 pub(super) struct Mounted(());
@@ -62,12 +66,11 @@ pub(super) fn copy(run: &mut Run<'_>, _: Mounted, record: &mut Record) -> Result
     if wrong::design(Wrong::PublishBeforeCopy) {
         return Ok(Copied(()));
     }
-    below_the_brim(run)?;
+    let mut rooms = Rooms::of(&run.plan.sources);
     for source in &run.plan.sources {
         let before = record.copied.bytes;
-        record.copied.add(copy_one(run, source, before)?);
+        record.copied.add(copy_one(run, source, before, &mut rooms)?);
     }
-    below_the_brim(run)?;
     for source in &run.plan.sources {
         let fill = volume(run, source)?.fill_percent;
         record.cow_percent = record.cow_percent.into_iter().chain(fill).reduce(f64::max);
@@ -75,23 +78,28 @@ pub(super) fn copy(run: &mut Run<'_>, _: Mounted, record: &mut Record) -> Result
     Ok(Copied(()))
 }
 
-/// A full pool stops the server's writes, so a copy that comes near that is given up.
-fn below_the_brim(run: &Run<'_>) -> Result<(), Fault> {
-    run.plan.brims.iter().try_for_each(|brim| brim.check(run.host.fill(&brim.pool)?))
-}
-
 /// Copies one volume; what was copied `before` counts for the progress that is told.
-fn copy_one(run: &mut Run<'_>, source: &Source, before: Bytes) -> Result<Stats, Fault> {
-    let tell = &mut *run.tell;
+fn copy_one(
+    run: &mut Run<'_>,
+    source: &Source,
+    before: Bytes,
+    rooms: &mut Rooms<'_>,
+) -> Result<Stats, Fault> {
     let mut tail = rsync::Tail::default();
-    let mut each = |line: &str| {
-        if let Some(progress) = tail.read(line) {
-            tell(Event::Copying(progress.after(before)));
+    rooms.look(run)?;
+    run.host.act(&Act::Start(source.copy.clone()))?;
+    loop {
+        let said = run.host.hear(LISTEN)?;
+        if let Some(progress) = said.lines.iter().filter_map(|line| tail.read(line)).last() {
+            (run.tell)(Event::Copying(progress.after(before)));
         }
-    };
-    let exit = run.host.stream(&source.copy, &run.plan.brims, &mut each)?;
-    succeeded(&exit)?;
-    Ok(tail.stats())
+        run.heed_signal()?;
+        prepare::destination_stands(run)?;
+        rooms.look(run)?;
+        if let Some(exit) = said.exit {
+            return succeeded(&exit).map(|()| tail.stats());
+        }
+    }
 }
 
 /// Any status but 0 is a failure: even 24, "vanished files", cannot happen on a snapshot.

@@ -19,6 +19,8 @@ pub struct Programs {
     pub lvchange: PathBuf,
     /// `lvremove`.
     pub lvremove: PathBuf,
+    /// `lvextend`.
+    pub lvextend: PathBuf,
     /// `dmsetup`.
     pub dmsetup: PathBuf,
 }

@@ -10,6 +10,9 @@ use crate::units::{Bytes, Millis};
 /// How long making a store may take before it is reported and left alone.
 const STORE_MS_MAX: Millis = Millis(60_000);
 
+/// How long extending a store may take before it is reported and left alone.
+const EXTEND_MS_MAX: Millis = Millis(30_000);
+
 /// How long a command of device-mapper may take.
 const DMSETUP_MS_MAX: Millis = Millis(10_000);
 
@@ -75,6 +78,18 @@ pub fn order(origin: &Name, snapshot: &Name, devices: &[String]) -> String {
     format!("lvconvert --yes --snapshot --zero n{devices} {origin} {snapshot}")
 }
 
+/// Makes the store of a snapshot larger, to a size that is still to be added with [`to_size`]. The
+/// origin is suspended for a moment while the kernel learns of it.
+pub fn extend(programs: &Programs, snapshot: &Name) -> Cmd {
+    lvm(&programs.lvextend, EXTEND_MS_MAX).arg("--yes").arg(snapshot.to_string())
+}
+
+/// The same to this size. A store that has it already is an error of lvm's, and stays as it is.
+#[must_use]
+pub fn to_size(extend: &Cmd, size: Bytes) -> Cmd {
+    extend.clone().arg("--size").arg(format!("{}b", size.0))
+}
+
 /// The devices of half a snapshot, which an lvm that died leaves in device-mapper and no report of
 /// lvm tells, and the commands about them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,6 +137,7 @@ mod tests {
             lvcreate: "/sbin/lvcreate".into(),
             lvchange: "".into(),
             lvremove: "".into(),
+            lvextend: "".into(),
             dmsetup: "".into(),
         };
         let cmd = store(&programs, &Name::new("lab", "hs-1"), "ours", Bytes(64 << 20));
@@ -138,6 +154,7 @@ mod tests {
             lvcreate: "".into(),
             lvchange: "".into(),
             lvremove: "".into(),
+            lvextend: "".into(),
             dmsetup: "/sbin/dmsetup".into(),
         };
         let half = half(&programs, &Name::new("lab", "a-b"), &Name::new("lab", "hs-1"));

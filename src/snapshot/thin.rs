@@ -51,6 +51,7 @@ mod tests {
             lvcreate: "/sbin/lvcreate".into(),
             lvchange: "".into(),
             lvremove: "".into(),
+            lvextend: "".into(),
             dmsetup: "".into(),
         };
         let (origin, own) = (Name::new("lab", "data"), Name::new("lab", "hs-1"));

@@ -7,18 +7,19 @@ use std::cell::RefCell;
 use std::io::Write as _;
 use std::rc::Rc;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 use super::{complain, report};
 use crate::copy::rsync::Progress;
 use crate::host::Fault;
 use crate::plan::Plan;
 use crate::recover::Recovered;
-use crate::run::{Event, Outcome};
+use crate::run::{Event, Filling, Outcome};
 use crate::store::WindowTimes;
 
 /// How the bar looks; it hides itself where there is no terminal.
-const BAR: &str = "  [{bar:32}] {percent:>3} %  {bytes:>10}  {bytes_per_sec:>12}  {eta:>4} left";
+const BAR: &str =
+    "  [{bar:24}] {percent:>3} %  {bytes:>10}  {bytes_per_sec:>12}  {eta:>4} left{msg}";
 
 /// Without a terminal a line is printed each time the copy has come this many percent further.
 const LINE_PERCENT: u8 = 10;
@@ -68,6 +69,9 @@ impl Screen {
                 say(phase);
             }
             Event::Copying(progress) => state.copying(*progress),
+            Event::Filling(filling) => state.filling(filling),
+            Event::Extended(what) => state.say(&format!("  extended {what}")),
+            Event::NotExtended(why) => state.say(&format!("  {why}")),
             Event::Waiting(what) => say(&format!("  waiting for {what}")),
             Event::Killed(one) => say(&format!("  ended {one}")),
             Event::Again(why) => say(&format!("  once more: {why}")),
@@ -106,6 +110,22 @@ impl State {
         if bar.is_hidden() && progress.percent >= self.told_percent + LINE_PERCENT {
             self.told_percent = progress.percent;
             say(&format!("  copied {} ({} %)", progress.bytes, progress.percent));
+        }
+    }
+
+    fn filling(&mut self, filling: &Filling) {
+        let Some(bar) = &self.bar else { return };
+        let until = filling
+            .full_in
+            .map_or_else(String::new, |ms| format!(", full in {:#}", HumanDuration(ms.into())));
+        bar.set_message(format!("  COW {} %{until}", filling.percent));
+    }
+
+    /// Says something above the bar.
+    fn say(&self, line: &str) {
+        match &self.bar {
+            Some(bar) if !bar.is_hidden() => bar.suspend(|| say(line)),
+            _ => say(line),
         }
     }
 

@@ -2,6 +2,7 @@
 //! the planner.
 
 pub(crate) mod recorder;
+pub(crate) mod runs;
 
 mod plans;
 mod policies;

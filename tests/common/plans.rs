@@ -10,7 +10,7 @@ use holdstill::host::{
     Brim, Cmd, Guard, Login, MountOrder, Point, Reach, Secret, Shell, Sign, Sql,
 };
 use holdstill::plan::{
-    Patience, Plan, Policy, Publish, Replica, Resume, Source, Take, Tools, When, Window,
+    Patience, Plan, Policy, Publish, Replica, Resume, Source, Store, Take, Tools, When, Window,
 };
 use holdstill::snapshot::command::{self, Programs};
 use holdstill::snapshot::lvm::{self, Name};
@@ -33,6 +33,10 @@ pub(crate) const DESTINATION: &str = "/backup";
 pub(crate) const VG: &str = "lab";
 /// The thin pool.
 pub(crate) const POOL: &str = "pool";
+/// The device of the destination.
+const DESTINATION_DEVICE: &str = "8:17";
+/// The size of a COW store.
+const SIZE: Bytes = Bytes(512 << 20);
 /// How long a statement may take.
 const SQL_MS_MAX: Millis = Millis(5_000);
 
@@ -60,8 +64,8 @@ pub(crate) fn whole() -> Plan {
 }
 
 fn take_whole(at: usize, lv: &str) -> Take {
-    let (origin, size) = (Name::new(VG, lv), Bytes(512 << 20));
-    Take::Whole(thick::take(&programs(), &origin, &snapshot(at), &tag(), size, Millis(20_000)))
+    let origin = Name::new(VG, lv);
+    Take::Whole(thick::take(&programs(), &origin, &snapshot(at), &tag(), SIZE, Millis(20_000)))
 }
 
 /// The same from a thin volume.
@@ -70,6 +74,7 @@ pub(crate) fn thin_replica() -> Plan {
     let (origin, pool) = (Name::new(VG, "data"), thin::pool_device(&Name::new(VG, POOL)));
     plan.brims.push(Brim { pool: pool.clone(), percent_max: 90 });
     plan.sources[0].kind = Kind::Thin;
+    plan.sources[0].store = None;
     plan.claims.retain(|claim| !matches!(claim, Claim::Half { .. }));
     plan.sources[0].take = Take::Ordered {
         store: Vec::new(),
@@ -85,6 +90,7 @@ pub(crate) fn thin_whole() -> Plan {
     let mut plan = Plan { brims: thin.brims, ..whole() };
     let (origin, hold) = (Name::new(VG, "data"), Millis(20_000));
     plan.sources[0].kind = Kind::Thin;
+    plan.sources[0].store = None;
     plan.claims.retain(|claim| !matches!(claim, Claim::Half { .. }));
     plan.sources[0].take =
         Take::Whole(thin::take(&programs(), &origin, &snapshot(0), &tag(), hold));
@@ -219,6 +225,7 @@ fn claims(publish: &Publish, source: &Source, kind: LockKind) -> Vec<Claim> {
         snapshot_claim(0),
         Claim::Shell { ms_max: Millis(20_000) },
         mounted_claim(&source.view),
+        Claim::Copying,
         Claim::Guarded,
     ];
     let unlock = kind.unlock().map(|unlock| Sql::lock(unlock, SQL_MS_MAX));
@@ -295,7 +302,7 @@ fn source(at: usize, lv: &str, mount: &str, filesystem: &str) -> Source {
         lv: lv.into(),
         take: Take::Ordered {
             store: vec![
-                thick::store(&programs(), &snapshot, &tag(), Bytes(512 << 20)),
+                thick::store(&programs(), &snapshot, &tag(), SIZE),
                 thick::rest(&programs(), &snapshot),
             ],
             order: thick::order(&origin, &snapshot, &devices()),
@@ -304,8 +311,22 @@ fn source(at: usize, lv: &str, mount: &str, filesystem: &str) -> Source {
         snapshot: snapshot.lv().into(),
         kind: Kind::Thick,
         copy: copy(&view.point, &publish().partial.join(&tree)),
+        store: Some(cow_store(&snapshot)),
         view,
         tree,
+    }
+}
+
+/// A COW store that may be extended once.
+fn cow_store(snapshot: &Name) -> Store {
+    Store {
+        device: snapshot.device(),
+        percent_extend: 70,
+        percent_stop: 95,
+        step: SIZE,
+        size_max: Bytes(2 * SIZE.0),
+        groups: lvm::report_groups("/sbin/vgs".into()),
+        extend: thick::extend(&programs(), snapshot),
     }
 }
 
@@ -332,6 +353,7 @@ fn publish() -> Publish {
     Publish {
         partial: directory.join(format!(".{RUN}.partial")),
         published: directory.join(RUN),
+        device: DESTINATION_DEVICE.into(),
         directory,
     }
 }
@@ -360,6 +382,7 @@ fn programs() -> Programs {
         lvcreate: "/sbin/lvcreate".into(),
         lvchange: "/sbin/lvchange".into(),
         lvremove: "/sbin/lvremove".into(),
+        lvextend: "/sbin/lvextend".into(),
         dmsetup: "/sbin/dmsetup".into(),
     }
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use holdstill::host::{Act, Answer, Brim, Cmd, Exit, Fault, Host, Look};
+use holdstill::host::{Act, Answer, Fault, Host, Look};
 
 /// A host whose acts are written down.
 pub(crate) struct Recorder<H> {
@@ -28,15 +28,5 @@ impl<H: Host> Host for Recorder<H> {
     fn act(&mut self, what: &Act) -> Result<Answer, Fault> {
         self.acts.borrow_mut().push(what.to_string());
         self.host.act(what)
-    }
-
-    fn stream(
-        &mut self,
-        cmd: &Cmd,
-        brims: &[Brim],
-        each: &mut dyn FnMut(&str),
-    ) -> Result<Exit, Fault> {
-        self.acts.borrow_mut().push(cmd.to_string());
-        self.host.stream(cmd, brims, each)
     }
 }

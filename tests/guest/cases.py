@@ -7,10 +7,13 @@ import case_demo
 import case_errors
 import case_hang
 import case_hostile
+import case_least
 import case_policy
 import case_signals
 import case_speed
+import case_server
 import case_stall
+import case_storage
 import case_tcp
 import case_thin
 import case_volumes
@@ -28,6 +31,9 @@ GROUPS = {
     "policy": case_policy.CASES,
     "stall": case_stall.CASES,
     "hang": case_hang.CASES,
+    "storage": case_storage.CASES,
+    "server": case_server.CASES,
+    "least": case_least.CASES,
     "hostile": case_hostile.MATRIX,
     "hostile_few": case_hostile.GATE,
     "two_volumes": case_volumes.CASES,

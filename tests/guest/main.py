@@ -10,6 +10,7 @@ import time
 import traceback
 
 import cases
+import power
 import world
 from base import SETTINGS, Failed, NotRun
 from server import version
@@ -18,13 +19,26 @@ from server import version
 def main(names):
     if names == ["--list"]:
         return list_cases()
+    note = power.came_back()
+    if note:
+        return power.go_on(note)
     SETTINGS.update(name.split("=", 1) for name in names if "=" in name)
-    chosen = by_world([case for name in names if "=" not in name for case in choose(name)])
-    print(f"lab: {version()}, {len(chosen)} cases", flush=True)
+    phases = [phase for name in names for phase in POWER.get(name, [])]
+    words = [name for name in names if "=" not in name and name not in POWER]
+    chosen = by_world([case for name in words for case in choose(name)])
+    print(f"lab: {version()}, {len(chosen) + len(phases)} cases", flush=True)
     results = [run_case(case) for case in chosen]
+    passed, failed = results.count(True), results.count(False)
+    if phases:  # last: nothing but a note lives through them
+        return power.begin(phases, passed, failed)
     world.forget()
-    print(f"{results.count(True)} passed, {results.count(False)} failed", flush=True)
+    print(f"{passed} passed, {failed} failed", flush=True)
     return 0 if chosen and all(results) else 1
+
+
+# The power fails in each of these phases, when all other cases are over.
+POWER = {"power": power.ALL, "power_today": power.today()}
+POWER |= {f"power_{phase}": [phase] for phase in power.ALL}
 
 
 def choose(name):
@@ -70,7 +84,7 @@ def forget_quietly():
 
 
 def names_of_all():
-    return [*cases.GROUPS, *(case.__name__ for case in cases.ALL)]
+    return [*cases.GROUPS, *POWER, *(case.__name__ for case in cases.ALL)]
 
 
 def list_cases():

@@ -27,11 +27,12 @@ class Kind:
 
 
 class World:
-    def __init__(self, kind):
+    def __init__(self, kind, asleep=False):
+        """Built anew, or started again where its disks are mounted already."""
         self.kind = kind
         self.primary = self.replica = None
         try:
-            self._build()
+            self._start_again() if asleep else self._build()
         except BaseException:
             self.tear_down()
             raise
@@ -52,6 +53,13 @@ class World:
             lambda: has_table(self.replica) and has_mark(self.replica, mark),
             "the replica to follow",
         )
+
+    def _start_again(self):
+        for name, number in (("primary", 1), ("replica", 2)):
+            setattr(self, name, Server(name, number, HOME / name, self.kind.gtid))
+        self.primary.start()
+        self.replica.start()
+        until(60, self.replica.applies, "the replica to follow again")
 
     def _server(self, name, number, filesystem):
         datadir = storage.make_volume(name, filesystem, self.kind.volume)
@@ -152,6 +160,22 @@ def have(kind):
     if _current is None or _current.kind != kind:
         forget()
         _current = World(kind)
+    return _current
+
+
+def attach_disks():
+    """After a boot: the group's volumes and the destination, where they were."""
+    run("vgchange", "-qq", "-ay", storage.VG)
+    run("udevadm", "settle")
+    for name in sorted(storage.VOLUMES):
+        run("mount", f"/dev/{storage.VG}/{name}", HOME / name)
+    run("mount", storage.DESTINATION_DISK, storage.BACKUPS)
+
+
+def awake(kind):
+    """The world that there was before the boot."""
+    global _current
+    _current = World(kind, asleep=True)
     return _current
 
 

@@ -106,6 +106,7 @@ fn is_told(plan: &Plan, outcome: &Outcome, rest: &str) -> bool {
         Claim::Snapshot { .. } => rest.starts_with("volume "),
         Claim::Half { .. } => rest.starts_with("device "),
         Claim::Shell { .. } => rest == "shell of lvm",
+        Claim::Copying => rest == "copy",
         Claim::Mounted { point, .. } => rest.ends_with(&point.display().to_string()),
         Claim::Replication { .. } => rest.starts_with("stopped "),
         Claim::Guarded => rest == "dead-man",

@@ -19,9 +19,9 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use super::kernel;
-use super::said::{Lines, Tail};
+use super::said::Tail;
 use super::signals::FromNow;
-use crate::host::{Answer, Cmd, Exit, Fault, Overrun};
+use crate::host::{Answer, Cmd, Fault, Overrun};
 use crate::units::Bytes;
 
 /// Where a child finds programs of its own.
@@ -42,15 +42,11 @@ const TICK_MS: u16 = 20;
 /// The same once it has closed its output, which most do only by ending.
 const LAST_TICK: Duration = Duration::from_millis(1);
 
-/// How often it is looked whether a command may go on: a full pool lets writes wait for a minute
-/// before they fail, and one that fills in seconds is too small for any limit.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-
 /// Runs a command to its end and returns its standard output.
 pub(super) fn run(cmd: &Cmd, interrupt: &FromNow) -> Result<Answer, Fault> {
     let mut stdout = Vec::new();
     let mut dropped = false;
-    let (status, stderr) = drive(cmd, interrupt, &|| Ok(()), &mut |bytes| {
+    let (status, stderr) = drive(cmd, interrupt, &mut |bytes| {
         let room = STDOUT_BYTES_MAX - stdout.len();
         dropped |= bytes.len() > room;
         stdout.extend_from_slice(&bytes[..bytes.len().min(room)]);
@@ -65,35 +61,14 @@ pub(super) fn run(cmd: &Cmd, interrupt: &FromNow) -> Result<Answer, Fault> {
     Ok(Answer::Text(Some(String::from_utf8_lossy(&stdout).into_owned())))
 }
 
-/// Runs a command, handing over each line as it comes; `\r` ends a line too, as rsync's progress
-/// does. Empty lines are left out.
-pub(super) fn stream(
-    cmd: &Cmd,
-    interrupt: &FromNow,
-    sound: Sound<'_>,
-    each: &mut dyn FnMut(&str),
-) -> Result<Exit, Fault> {
-    let mut lines = Lines::default();
-    let (status, stderr) = drive(cmd, interrupt, sound, &mut |bytes| lines.push(bytes, each))?;
-    lines.end(each);
-    Ok(Exit { code: status.code(), stderr: last_lines(&stderr) })
-}
-
-/// Looks whether a command may go on.
-type Sound<'a> = &'a dyn Fn() -> Result<(), Fault>;
-
 /// Runs a command to its end, feeding its standard output to `sink`.
 fn drive(
     cmd: &Cmd,
     interrupt: &FromNow,
-    sound: Sound<'_>,
     sink: &mut dyn FnMut(&[u8]),
 ) -> Result<(ExitStatus, String), Fault> {
-    let mut running = Running::start(cmd).map_err(|error| {
-        Fault::refused(format!("cannot run '{}': {error}", cmd.program.display()))
-    })?;
+    let mut running = Running::start(cmd)?;
     let deadline = Instant::now() + Duration::from(cmd.ms_max);
-    let mut looked = Instant::now();
     loop {
         running.pump(sink);
         if let Some(status) = running.ended() {
@@ -103,26 +78,20 @@ fn drive(
         let late = Instant::now() >= deadline;
         match (cmd.overrun, late, interrupt.came()) {
             (Overrun::End, _, Some(signal)) => {
-                return Err(running.end(&format!("interrupted by {signal}")));
+                return Err(running.ended_for(&format!("interrupted by {signal}")));
             }
             (Overrun::End, true, _) => {
-                return Err(running.end(&format!("not done within {}", cmd.ms_max)));
+                return Err(running.ended_for(&format!("not done within {}", cmd.ms_max)));
             }
             (Overrun::LeaveAlone, true, _) => return Err(running.leave()),
             _ => {}
-        }
-        if looked.elapsed() >= LOOK_EVERY {
-            if let Err(why) = sound() {
-                return Err(running.end(&why.to_string()));
-            }
-            looked = Instant::now();
         }
     }
 }
 
 /// A child and its two pipes; a pipe is gone once it is at its end.
-struct Running<'a> {
-    cmd: &'a Cmd,
+pub(super) struct Running {
+    cmd: Cmd,
     child: Child,
     pipes: Pipes,
     stderr: Tail,
@@ -157,16 +126,20 @@ pub(super) fn pipes_of(child: &mut Child) -> io::Result<Pipes> {
     Ok(pipes)
 }
 
-impl<'a> Running<'a> {
-    fn start(cmd: &'a Cmd) -> io::Result<Self> {
+impl Running {
+    /// Starts a command.
+    pub(super) fn start(cmd: &Cmd) -> Result<Self, Fault> {
         let mut command = prepared(&cmd.program, cmd.overrun);
-        let mut child = command.args(&cmd.args).stdin(Stdio::null()).spawn()?;
-        let pipes = pipes_of(&mut child)?;
-        Ok(Self { cmd, child, pipes, stderr: Tail::default() })
+        let spawned = command.args(&cmd.args).stdin(Stdio::null()).spawn();
+        let begun = spawned.and_then(|mut child| Ok((pipes_of(&mut child)?, child)));
+        let (pipes, child) = begun.map_err(|error| {
+            Fault::refused(format!("cannot run '{}': {error}", cmd.program.display()))
+        })?;
+        Ok(Self { cmd: cmd.clone(), child, pipes, stderr: Tail::default() })
     }
 
     /// Waits a tick for output and takes what is there.
-    fn pump(&mut self, sink: &mut dyn FnMut(&[u8])) {
+    pub(super) fn pump(&mut self, sink: &mut dyn FnMut(&[u8])) {
         let mut polled: Vec<PollFd<'_>> =
             self.pipes.iter().flatten().map(|pipe| pollable(pipe.as_fd())).collect();
         if polled.is_empty() {
@@ -179,29 +152,44 @@ impl<'a> Running<'a> {
     }
 
     /// Takes what is there now.
-    fn drain(&mut self, sink: &mut dyn FnMut(&[u8])) {
+    pub(super) fn drain(&mut self, sink: &mut dyn FnMut(&[u8])) {
         let [stdout, stderr] = &mut self.pipes;
         take(stdout, sink);
         take(stderr, &mut |bytes| self.stderr.push(bytes));
     }
 
-    fn ended(&mut self) -> Option<ExitStatus> {
+    /// How it ended, if it did.
+    pub(super) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
 
+    /// The last it said on standard error, on one line.
+    pub(super) fn last_words(&self) -> String {
+        last_lines(&self.stderr.text())
+    }
+
+    /// Ends the command for a reason, which is what is told of it.
+    fn ended_for(self, why: &str) -> Fault {
+        let name = quoted(&self.cmd);
+        match self.end() {
+            Ok(()) => Fault::unsure(format!("{name}: {why}")),
+            Err(fault) => fault.during(why),
+        }
+    }
+
     /// Ends the command and its group, first kindly.
-    fn end(mut self, why: &str) -> Fault {
+    pub(super) fn end(mut self) -> Result<(), Fault> {
         let group = Pid::from_raw(i32::try_from(self.child.id()).unwrap_or(i32::MAX));
         for signal in [Signal::SIGTERM, Signal::SIGKILL] {
             let _gone_already = killpg(group, signal);
             if self.ends_within(Duration::from_millis(END_MS_MAX)) {
                 let _its_children = killpg(group, Signal::SIGKILL);
-                return Fault::unsure(format!("{}: {why}", quoted(self.cmd)));
+                return Ok(());
             }
         }
-        let told = format!("{}: {why}, and process {group} does not end", quoted(self.cmd));
+        let told = format!("{} (process {group}) does not end", quoted(&self.cmd));
         self.keep_reading();
-        Fault::overdue(told)
+        Err(Fault::overdue(told))
     }
 
     fn ends_within(&mut self, limit: Duration) -> bool {
@@ -219,7 +207,7 @@ impl<'a> Running<'a> {
 
     /// Leaves the command alone past its deadline.
     fn leave(self) -> Fault {
-        let (name, pid, limit) = (quoted(self.cmd), self.child.id(), self.cmd.ms_max);
+        let (name, pid, limit) = (quoted(&self.cmd), self.child.id(), self.cmd.ms_max);
         self.keep_reading();
         Fault::overdue(format!("{name} (process {pid}) is still running after {limit}"))
     }
@@ -266,7 +254,7 @@ pub(super) fn take(pipe: &mut Option<Box<dyn Pipe>>, sink: &mut dyn FnMut(&[u8])
 }
 
 /// The command's name, for a message.
-fn quoted(cmd: &Cmd) -> String {
+pub(super) fn quoted(cmd: &Cmd) -> String {
     let name = cmd.program.file_name().unwrap_or(cmd.program.as_os_str());
     format!("'{}'", name.to_string_lossy())
 }
@@ -359,16 +347,6 @@ mod tests {
     }
 
     #[test]
-    fn lines_end_with_either_return_and_come_as_they_are_said() {
-        let mut lines = Vec::new();
-        let cmd = sh(r"printf 'a\rb\r\n\nlast'; echo no >&2; exit 23", 10_000, Overrun::End);
-        let exit =
-            stream(&cmd, &quiet(), &|| Ok(()), &mut |line| lines.push(line.to_owned())).unwrap();
-        assert_eq!(lines, ["a", "b", "last"]);
-        assert_eq!(exit, Exit { code: Some(23), stderr: "no".into() });
-    }
-
-    #[test]
     fn a_late_command_is_ended_with_its_children() {
         let dir = tempfile::tempdir().unwrap();
         let note = dir.path().join("pid");
@@ -381,13 +359,6 @@ mod tests {
             !alive(&child)
         });
         assert!(gone, "process {child} outlived its group");
-    }
-
-    #[test]
-    fn a_command_that_may_not_go_on_is_ended() {
-        let (cmd, full) = (sh("sleep 60", 60_000, Overrun::End), || Err(Fault::refused("full")));
-        let told = stream(&cmd, &quiet(), &full, &mut |_| {}).unwrap_err();
-        assert_eq!(told, Fault::unsure("'sh': full"));
     }
 
     #[test]

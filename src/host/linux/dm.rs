@@ -11,7 +11,8 @@ use std::path::Path;
 use nix::errno::Errno;
 
 use super::kernel::{self, DM_CALL_BYTES, DmCall};
-use crate::host::{self, Fault, Fill, Point, Sign, Standing};
+use crate::host::{self, Fault, Fill, Point, Sign, Standing, Store};
+use crate::units::Bytes;
 
 /// Where device-mapper is asked (linux/dm-ioctl.h: `DM_DIR` and `DM_CONTROL_NODE`).
 const CONTROL: &str = "/dev/mapper/control";
@@ -113,6 +114,19 @@ impl DeviceMapper {
         })
     }
 
+    /// How full the COW store of a snapshot is.
+    pub(super) fn store(&mut self, snapshot: &str) -> Result<Store, Fault> {
+        let target = there(snapshot, self.look(snapshot)?)?.target;
+        let target = target
+            .filter(|target| target.kind == "snapshot")
+            .ok_or_else(|| Fault::refused(format!("'{snapshot}' is not a thick snapshot")))?;
+        store(target.status).ok_or_else(|| {
+            let status = target.status;
+            let why = format!("the COW store of '{snapshot}' is lost: its status is '{status}'");
+            Fault::refused(why)
+        })
+    }
+
     /// Whether our own volume is a live snapshot. It may be gone for a while: lvm takes the store's
     /// device away and makes the snapshot's under the same name.
     fn has_snapshot(&mut self, own: &str) -> Result<bool, Fault> {
@@ -157,6 +171,14 @@ fn pool_status<'a>(pool: &str, device: Option<Device<'a>>) -> Result<&'a str, Fa
     target
         .map(|target| target.status)
         .ok_or_else(|| Fault::refused(format!("'{pool}' is not a thin pool")))
+}
+
+/// What a snapshot's status says of its COW store: used and all sectors, and behind them those of
+/// the kernel's own notes; `Invalid` or `Overflow` if it is lost (`snapshot_status` in dm-snap.c).
+fn store(status: &str) -> Option<Store> {
+    let (used, rest) = status.split_once('/')?;
+    let bytes = |sectors: &str| Some(Bytes(sectors.parse::<u64>().ok()?.checked_mul(512)?));
+    Some(Store { used: bytes(used)?, size: bytes(rest.split(' ').next()?)? })
 }
 
 /// What a pool's status says of its fill: used and all blocks of metadata, then of data; nothing if
@@ -316,6 +338,15 @@ mod tests {
             assert_eq!(fill(&sound.replace(from, to)), None, "{to}");
         }
         assert_eq!(fill("Fail"), None);
+    }
+
+    #[test]
+    fn a_stores_fill_is_read_while_it_is_valid() {
+        let found = store("24/32768 16").unwrap();
+        assert_eq!(found, Store { used: Bytes(24 * 512), size: Bytes(32768 * 512) });
+        for lost in ["Invalid", "Overflow", "Merge failed", "Unknown", "", "24/", "/24", "a/b 1"] {
+            assert_eq!(store(lost), None, "{lost}");
+        }
     }
 
     #[test]

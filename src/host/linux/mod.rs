@@ -18,6 +18,7 @@ mod hold;
 mod inspect;
 mod kernel;
 mod login;
+mod long;
 mod machine;
 mod mounts;
 mod run_lock;
@@ -34,8 +35,7 @@ use std::io;
 use std::path::Path;
 
 use super::{
-    Act, Answer, Brim, Cmd, Exit, Fault, Guard, Host, Look, Point, Rows, Session, Shell, Sight,
-    Standing, Watch,
+    Act, Answer, Fault, Guard, Host, Look, Point, Rows, Session, Shell, Sight, Standing, Watch,
 };
 use crate::units::Millis;
 use dm::DeviceMapper;
@@ -59,13 +59,15 @@ pub struct Linux {
     points: Points,
     device_mapper: RefCell<DeviceMapper>,
     shell: RefCell<Slot>,
+    long: RefCell<long::Slot>,
 }
 
 impl Linux {
-    /// Prepares the process: signals become flags, descriptors we inherited stay with us, and
-    /// what we create is for our user alone.
+    /// Prepares the process: signals become flags, descriptors we inherited stay with us, what we
+    /// create is for our user alone, and no crash writes out the memory that has a password in it.
     pub fn new() -> io::Result<Self> {
         let signals = Signals::install()?;
+        nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0)?;
         kernel::keep_descriptors_to_ourselves()?;
         nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
         Ok(Self {
@@ -77,6 +79,7 @@ impl Linux {
             points: Points::default(),
             device_mapper: RefCell::default(),
             shell: RefCell::default(),
+            long: RefCell::default(),
         })
     }
 
@@ -183,6 +186,8 @@ impl Host for Linux {
             Look::Watch(watch) => self.watch(watch).map(Answer::Sight),
             Look::Device(name) => self.device_mapper.borrow_mut().device(name).map(Answer::Device),
             Look::Pool(pool) => self.device_mapper.borrow_mut().fill(pool).map(Answer::Fill),
+            Look::Store(name) => self.device_mapper.borrow_mut().store(name).map(Answer::Store),
+            Look::Hear(ms) => self.long.borrow_mut().hear(*ms, &self.interrupt()).map(Answer::Said),
         }
     }
 
@@ -210,6 +215,8 @@ impl Host for Linux {
                 Ok(Answer::Done)
             }
             Act::Run(cmd) => command::run(cmd, &self.interrupt()),
+            Act::Start(cmd) => self.long.get_mut().start(cmd),
+            Act::End => self.long.get_mut().end(),
             Act::OpenShell(shell) => self.open_shell(shell),
             Act::HoldShell => self.shell.get_mut().hold(),
             Act::LetGo => self.shell.get_mut().let_go(),
@@ -220,18 +227,5 @@ impl Host for Linux {
             Act::SyncFs(path) => mounts::sync(path),
             Act::Publish { from, to } => files::publish(from, to),
         }
-    }
-
-    fn stream(
-        &mut self,
-        cmd: &Cmd,
-        brims: &[Brim],
-        each: &mut dyn FnMut(&str),
-    ) -> Result<Exit, Fault> {
-        let brims = || {
-            let mut devices = self.device_mapper.borrow_mut();
-            brims.iter().try_for_each(|brim| brim.check(devices.fill(&brim.pool)?))
-        };
-        command::stream(cmd, &self.signals.ever(), &brims, each)
     }
 }

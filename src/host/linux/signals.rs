@@ -40,11 +40,6 @@ impl Signals {
         FromNow { signals: self.clone(), late: self.seen().is_some() }
     }
 
-    /// Any signal counts, even one that came before: for what settling never does.
-    pub(super) fn ever(&self) -> FromNow {
-        FromNow { signals: self.clone(), late: false }
-    }
-
     /// A flag that no signal sets.
     #[cfg(test)]
     pub(super) fn of_test(flag: Arc<AtomicUsize>) -> Self {

@@ -1,12 +1,12 @@
 //! What each act does to the simulated machine.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::files::Owner;
 use super::rules::{self, Rule};
 use super::statements::{LOCK_WAIT_NS, LOCK_WAIT_TIMEOUT};
 use super::world::{DeadMan, Mounted, World};
-use super::{lvm, report, shell};
+use super::{long, lvm, report, shell};
 use crate::host::{Act, Answer, Cmd, Fault, Guard, Kind, Mount, MountOrder, Session, Sql, Thaw};
 use crate::units::Millis;
 
@@ -40,6 +40,11 @@ pub(super) fn act(world: &mut World, act: &Act) -> Result<Answer, Fault> {
         Act::Arm(ms) => arm(world, *ms),
         Act::Disarm => {
             world.dead_man = None;
+            Ok(())
+        }
+        Act::Start(cmd) => long::start(world, cmd),
+        Act::End => {
+            world.long = None;
             Ok(())
         }
         Act::OpenShell(_) => shell::open(world),
@@ -81,20 +86,8 @@ pub(super) fn half(world: &mut World, act: &Act) {
         Act::RemoveTree(path) => world.files.remove_half(path),
         Act::Sql(sql) => world.server.lock_half(sql),
         Act::Run(cmd) if report::program(cmd) == "lvcreate" => lvm::create_half(world, cmd),
-        Act::Run(cmd) if report::program(cmd) == "rsync" => {
-            let _did_not_even_begin = copy(world, cmd, Part::Half);
-        }
         _ => {}
     }
-}
-
-/// A command that nobody waits for any more. A late copy whose source is gone reads nothing.
-pub(super) fn run_late(world: &mut World, cmd: &Cmd) -> Result<(), Fault> {
-    let is_copy = report::program(cmd) == "rsync";
-    if is_copy && world.mounted_at(&endpoints(&cmd.args).0).is_none() {
-        return Ok(());
-    }
-    run(world, cmd)
 }
 
 fn run(world: &mut World, cmd: &Cmd) -> Result<(), Fault> {
@@ -103,7 +96,7 @@ fn run(world: &mut World, cmd: &Cmd) -> Result<(), Fault> {
         "lvchange" => lvm::deactivate(world, cmd),
         "lvremove" => lvm::remove(world, cmd),
         "dmsetup" => lvm::clear(world, cmd),
-        "rsync" => copy(world, cmd, Part::Whole),
+        "lvextend" => lvm::extend(world, cmd),
         other => panic!("the simulated machine does not know the program '{other}'"),
     }
 }
@@ -186,45 +179,14 @@ fn unmount(world: &mut World, point: &Path) -> Result<(), Fault> {
     let Some(at) = world.mounts.iter().rposition(|one| one.mount.point == point) else {
         return Err(Fault::refused(format!("'{}' is not mounted", point.display())));
     };
+    if long::reads(world, point) {
+        return Err(Fault::refused(format!("'{}' is busy", point.display())));
+    }
     let gone = world.mounts.remove(at);
     if gone.owner == Owner::Foreign {
         world.breach(Rule::Foreign, format!("umount {}", point.display()));
     }
     Ok(())
-}
-
-/// How much of a tree a copy takes over before it ends.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
-    Half,
-    Whole,
-}
-
-/// rsync: the source has to be a mounted snapshot of ours. What was caught goes into a file as
-/// JSON, so that the published backup can be held against its coordinates.
-fn copy(world: &mut World, cmd: &Cmd, part: Part) -> Result<(), Fault> {
-    let (source, target) = endpoints(&cmd.args);
-    let text = match rules::copied(world, &source) {
-        Some(content) => serde_json::to_string(&content).map_err(|e| Fault::refused(e.to_string())),
-        None => Ok("garbage".into()),
-    }?;
-    world.files.write(&target.join("ibdata1"), text, false)?;
-    if part == Part::Whole {
-        world.files.write(&target.join("ib_logfile0"), "redo".into(), false)?;
-    }
-    Ok(())
-}
-
-/// Where rsync reads and writes, by its last two arguments: `ROOT/./PART` and `TARGET/`.
-fn endpoints(args: &[String]) -> (PathBuf, PathBuf) {
-    let split = args.iter().position(|arg| arg == "--").unwrap_or_else(|| panic!("no '--'"));
-    let (options, paths) = (&args[..split], &args[split + 1..]);
-    for option in options {
-        assert!(option.starts_with("--"), "the simulated rsync does not understand '{option}'");
-    }
-    let [source, target] = paths else { panic!("the simulated rsync takes one part: {paths:?}") };
-    let root = source.split_once("/./").map_or(source.as_str(), |(root, _)| root);
-    (root.into(), target.trim_end_matches('/').into())
 }
 
 fn publish(world: &mut World, from: &Path, to: &Path) -> Result<(), Fault> {

@@ -102,6 +102,7 @@ pub(super) fn ours(vg: &str, lv: &str, tag: &str, size: u64) -> Lv {
         tags: vec![tag.into()],
         snapshot: None,
         thin: None,
+        used: 0,
         overflowed: false,
         minor: 0,
         owner: Owner::Ours,
@@ -156,6 +157,28 @@ fn snapshot_order(args: &[String]) -> Order<'_> {
     };
     let (vg, origin) = origin.split_once('/').unwrap_or_else(|| panic!("'{origin}' has no group"));
     Order { vg, origin, name, tag, size }
+}
+
+/// Makes a COW store larger, by what the group has free.
+pub(super) fn extend(world: &mut World, cmd: &Cmd) -> Result<(), Fault> {
+    shell::wait_for(world)?;
+    let words: Vec<&str> = cmd.args.iter().map(String::as_str).collect();
+    let &["--yes", name, "--size", size] = words.as_slice() else {
+        panic!("the simulated lvextend does not understand {words:?}");
+    };
+    let (size, free) = (bytes(size), world.volumes.free);
+    let found = world.volumes.all.iter_mut().find(|lv| lv.name().to_string() == name);
+    let lv = found.ok_or_else(|| failed(&format!("Failed to find logical volume \"{name}\"")))?;
+    let more = size.checked_sub(lv.size).filter(|more| (1..=free).contains(more));
+    let more = more.ok_or_else(|| failed("Insufficient free space"))?;
+    if lv.owner != Owner::Ours {
+        let what = format!("lvextend {name}");
+        world.breach(Rule::Foreign, what);
+        return Ok(());
+    }
+    lv.size = size;
+    world.volumes.free -= more;
+    Ok(())
 }
 
 /// Throws away a table that is not live, which is not simulated, or removes a device of nobody.

@@ -8,6 +8,7 @@
 
 mod effect;
 mod files;
+mod long;
 mod lvm;
 mod replication;
 mod report;
@@ -30,7 +31,7 @@ pub use volumes::{Content, Lv, Pool, Volumes};
 pub use world::{DeadMan, Event, Mounted, World};
 
 use super::faulty::Fragile;
-use super::{Act, Answer, Brim, Cmd, Exit, Fault, Host, Look};
+use super::{Act, Answer, Fault, Host, Look};
 
 /// The machine. One process at a time runs on it; [`Sim::end_process`] ends that process and the
 /// next call is made by a fresh one.
@@ -78,26 +79,6 @@ impl Host for Sim {
         self.order(what);
         self.land(what)
     }
-
-    fn stream(
-        &mut self,
-        cmd: &Cmd,
-        brims: &[Brim],
-        each: &mut dyn FnMut(&str),
-    ) -> Result<Exit, Fault> {
-        let act = Act::Run(cmd.clone());
-        self.order(&act);
-        let below = |brim: &Brim| brim.check(sight::fill(&self.world(), &brim.pool)?);
-        if let Err(why) = brims.iter().try_for_each(below) {
-            self.land_half(&act);
-            return Err(Fault::unsure(format!("it was ended: {why}")));
-        }
-        self.land(&act)?;
-        for line in report::RSYNC {
-            each(line);
-        }
-        Ok(Exit { code: Some(0), stderr: String::new() })
-    }
 }
 
 impl Fragile for Sim {
@@ -115,7 +96,6 @@ impl Fragile for Sim {
         let mut world = self.arrange();
         let _nobody_waits_for_it = match act {
             Act::Sql(sql) => world.server.execute_late(sql),
-            Act::Run(cmd) => effect::run_late(&mut world, cmd),
             _ => effect::act(&mut world, act).map(drop),
         };
     }

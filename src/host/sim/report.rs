@@ -6,19 +6,12 @@ use super::volumes::Lv;
 use super::world::World;
 use crate::host::Cmd;
 
-/// What rsync prints on its standard output.
-pub(super) const RSYNC: [&str; 4] = [
-    "         32,768  50%  103.56MB/s    0:00:00 (xfr#1, to-chk=1/3)",
-    "         65,536 100%  103.56MB/s    0:00:00 (xfr#2, to-chk=0/3)",
-    "Number of regular files transferred: 2",
-    "Total transferred file size: 65,536 bytes",
-];
-
 /// The output of a command that only reads.
 pub(super) fn output(world: &World, cmd: &Cmd) -> String {
     let typed = cmd.to_string();
     match program(cmd) {
         "lvs" => lvs(world, &cmd.args),
+        "vgs" => vgs(world),
         _ => match world.outputs.iter().find(|(known, _)| *known == typed) {
             Some((_, text)) => text.clone(),
             None => panic!("the simulated machine has no output for '{typed}'"),
@@ -55,7 +48,7 @@ fn value(world: &World, lv: &Lv, field: &str) -> String {
         "lv_tags" => lv.tags.join(","),
         "lv_kernel_major" => "253".into(),
         "lv_kernel_minor" => lv.minor.to_string(),
-        "snap_percent" | "data_percent" => percent(lv).into(),
+        "snap_percent" | "data_percent" => percent(lv),
         "pool_lv" => lv.thin.as_ref().map_or("", |(pool, _)| pool.lv()).into(),
         "metadata_percent" => String::new(),
         "transaction_id" => lv.thin.as_ref().map_or(String::new(), |(_, id)| id.to_string()),
@@ -63,14 +56,21 @@ fn value(world: &World, lv: &Lv, field: &str) -> String {
     }
 }
 
-fn percent(lv: &Lv) -> &'static str {
+fn percent(lv: &Lv) -> String {
     match (&lv.snapshot, lv.overflowed) {
         // How much of it is mapped, which may well be all.
-        _ if lv.thin.is_some() => "100.00",
-        (None, _) => "",
-        (Some(_), false) => "0.05",
-        (Some(_), true) => "100.00",
+        _ if lv.thin.is_some() => "100.00".into(),
+        (None, _) => String::new(),
+        (Some(_), false) => format!("{}.05", lv.used.saturating_mul(100) / lv.size.max(1)),
+        (Some(_), true) => "100.00".into(),
     }
+}
+
+/// The only group, and what it has free.
+fn vgs(world: &World) -> String {
+    let (free, vg) = (world.volumes.free.to_string(), &world.volumes.all[0].vg);
+    let row = json!({"vg_name": vg, "vg_free": free, "vg_extent_size": "4194304"});
+    json!({"report": [{"vg": [row]}]}).to_string()
 }
 
 /// The attributes as lvs(8) explains them: what it is, its state, whether it is open.

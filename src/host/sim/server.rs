@@ -125,6 +125,11 @@ impl Server {
         }
     }
 
+    /// It is started anew, and its appliers with it.
+    pub(super) fn starts_again(&mut self) {
+        self.channels.iter_mut().for_each(|channel| channel.applies = channel.applied);
+    }
+
     /// Somebody writes.
     pub(super) fn write(&mut self) {
         self.logs_written = false;

@@ -3,13 +3,15 @@
 use std::path::Path;
 
 use super::files::Files;
+use super::long;
 use super::report;
 use super::shell;
 use super::world::World;
 use crate::host::{Answer, Entry, Fault, Fill, Kind, Look, Rows, Session, Space};
 use crate::units::Bytes;
 
-/// Looks. The world is borrowed mutably for one reason: greeting the server opens a session.
+/// Looks. The world is borrowed mutably, since greeting the server opens a session, and what is
+/// listened to goes on.
 pub(super) fn look(world: &mut World, what: &Look) -> Result<Answer, Fault> {
     Ok(match what {
         Look::Machine => Answer::Machine(world.machine.clone()),
@@ -31,13 +33,15 @@ pub(super) fn look(world: &mut World, what: &Look) -> Result<Answer, Fault> {
         Look::Point(point) => Answer::Standing(shell::standing(world, point)?),
         Look::Device(name) => Answer::Device(world.volumes.device(name)),
         Look::Pool(pool) => Answer::Fill(fill(world, pool)?),
+        Look::Store(name) => Answer::Store(world.volumes.store(name)?),
+        Look::Hear(ms) => Answer::Said(long::hear(world, *ms)?),
         Look::Watch(watch) => Answer::Sight(shell::watch(world, watch)?),
         Look::Query { session, text, .. } => Answer::Rows(query(world, *session, text)?),
     })
 }
 
 /// How full a pool is.
-pub(super) fn fill(world: &World, pool: &str) -> Result<Fill, Fault> {
+fn fill(world: &World, pool: &str) -> Result<Fill, Fault> {
     let data_percent = world.volumes.pool(pool)?.percent;
     Ok(Fill { data_percent, metadata_percent: 10 })
 }

@@ -6,15 +6,20 @@ use serde::{Deserialize, Serialize};
 
 use super::files::Owner;
 use super::server::{Channel, Server};
-use crate::host::{Device, Fault};
+use crate::host::{Device, Fault, Store};
 use crate::snapshot::lvm::Name;
 use crate::snapshot::thin;
+use crate::units::Bytes;
 
 /// How full a pool is that has filled up.
 const NEARLY_FULL: u64 = 95;
 
+/// How full a COW store is that has filled up, in percent, and what is free in the group.
+const STORE_NEARLY_FULL: u64 = 97;
+const FREE: u64 = 1 << 30;
+
 /// All volumes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Volumes {
     /// In the order lvm reports them.
     pub all: Vec<Lv>,
@@ -26,6 +31,8 @@ pub struct Volumes {
     pub loaded: Option<String>,
     /// An origin that lvm died over while it was suspended.
     pub stuck: Option<String>,
+    /// What the only group has free, in bytes.
+    pub free: u64,
     minors: u32,
 }
 
@@ -46,6 +53,8 @@ pub struct Lv {
     pub snapshot: Option<(String, Content)>,
     /// The thin pool it lives in, and the transaction id that had until it was made.
     pub thin: Option<(Name, u64)>,
+    /// How much of its COW store is used, in bytes.
+    pub used: u64,
     /// Whether its COW store has overflowed.
     pub overflowed: bool,
     /// Its minor number.
@@ -98,6 +107,13 @@ impl Content {
     }
 }
 
+impl Default for Volumes {
+    fn default() -> Self {
+        let (all, pools, halves) = (Vec::new(), Vec::new(), Vec::new());
+        Self { all, pools, halves, loaded: None, stuck: None, free: FREE, minors: 0 }
+    }
+}
+
 impl Volumes {
     /// Adds a volume of others.
     pub fn add_foreign(&mut self, vg: &str, lv: &str, filesystem: &str) {
@@ -109,6 +125,7 @@ impl Volumes {
             tags: Vec::new(),
             snapshot: None,
             thin: None,
+            used: 0,
             overflowed: false,
             minor: 0,
             owner: Owner::Foreign,
@@ -151,6 +168,30 @@ impl Volumes {
     /// Whether a pool is not full yet.
     pub(super) fn can_fill(&self) -> bool {
         self.pools.iter().any(|pool| pool.percent < NEARLY_FULL)
+    }
+
+    /// Every COW store of ours fills up, but for a little.
+    pub(super) fn fill_stores(&mut self) {
+        for lv in self.all.iter_mut().filter(|lv| lv.can_overflow()) {
+            lv.used = (lv.size * STORE_NEARLY_FULL).div_ceil(100);
+        }
+    }
+
+    /// Whether a COW store of ours is not full yet.
+    pub(super) fn can_fill_stores(&self) -> bool {
+        self.all.iter().any(|lv| lv.can_overflow() && !lv.overflowed && lv.used == 0)
+    }
+
+    /// How full the COW store of a snapshot is.
+    pub(super) fn store(&self, device: &str) -> Result<Store, Fault> {
+        let found = self.all.iter().find(|lv| lv.name().device() == device && lv.can_overflow());
+        let none = || Fault::refused(format!("'{device}' is not a thick snapshot"));
+        match found.ok_or_else(none)? {
+            lv if lv.overflowed => {
+                Err(Fault::refused(format!("the COW store of '{device}' is lost")))
+            }
+            lv => Ok(Store { used: Bytes(lv.used), size: Bytes(lv.size) }),
+        }
     }
 
     /// Adds a volume and gives it a device number.
@@ -213,7 +254,7 @@ impl Volumes {
             (pool.transaction, pool.percent, pool.used_by_others).hash(hash);
         });
         for lv in &self.all {
-            (&lv.vg, &lv.lv, lv.overflowed, &lv.tags).hash(hash);
+            (&lv.vg, &lv.lv, lv.overflowed, lv.used, lv.size, &lv.tags).hash(hash);
             let caught = lv
                 .snapshot
                 .as_ref()

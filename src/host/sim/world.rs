@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use super::files::{Files, Node, Owner};
+use super::long::{self, Long};
 use super::rules::{Breach, Rule};
 use super::server::Server;
 use super::shell::{self, Shell, Twist};
@@ -12,6 +13,9 @@ use super::statements;
 use super::volumes::Volumes;
 use crate::host::{Machine, Mount, Rows, Session};
 use crate::units::Millis;
+
+/// Where the backups of all scenarios go.
+const DESTINATION: &str = "/backup";
 
 /// How far the clock goes with every call.
 const CALL_NS: u64 = 1_000_000;
@@ -35,6 +39,8 @@ pub struct World {
     pub dead_man: Option<DeadMan>,
     /// The shell of lvm, while there is one.
     pub shell: Option<Shell>,
+    /// The copy, while it goes on.
+    pub long: Option<Long>,
     /// Whether the kernel lets a process be traced.
     pub traceable: bool,
     /// Whether the process has a mount namespace of its own.
@@ -86,6 +92,12 @@ pub enum Event {
     OthersInPool,
     /// The thin pools fill up.
     PoolFills,
+    /// The COW stores of our snapshots fill up, but for a little.
+    StoreFills,
+    /// The copy goes wrong.
+    CopyFails,
+    /// The destination is unmounted, lazily, whoever uses it.
+    Unmounted,
     /// What lvm was ordered to do goes another way.
     Lvm(Twist),
     /// A statement of somebody has run for long, and the lock would wait for it.
@@ -98,12 +110,14 @@ pub enum Event {
 
 impl Event {
     /// What may happen at any call.
-    pub const UNASKED: [Self; 11] = [
+    pub const UNASKED: [Self; 13] = [
         Self::Signal,
         Self::Overflow,
         Self::SessionLost,
         Self::OthersInPool,
         Self::PoolFills,
+        Self::StoreFills,
+        Self::CopyFails,
         Self::Lvm(Twist::Leap),
         Self::Lvm(Twist::Fail),
         Self::Lvm(Twist::Die),
@@ -125,6 +139,7 @@ impl World {
             frozen: BTreeSet::new(),
             dead_man: None,
             shell: None,
+            long: None,
             traceable: true,
             isolated: false,
             signal: None,
@@ -162,6 +177,9 @@ impl World {
             Event::SessionLost => self.server.close(Session::Lock),
             Event::OthersInPool => self.volumes.others_in_pool(),
             Event::PoolFills => self.volumes.fill_pools(),
+            Event::StoreFills => self.volumes.fill_stores(),
+            Event::CopyFails => long::spoil(self),
+            Event::Unmounted => self.mounts.retain(|one| !one.is_destination()),
             Event::Lvm(twist) => shell::twist(self, twist),
             Event::Statement => statements::appear(&mut self.server),
             Event::Write => self.server.write(),
@@ -185,6 +203,9 @@ impl World {
                 self.volumes.pools.iter().any(|pool| !pool.used_by_others) && !shell::is_held(self)
             }
             Event::PoolFills => self.volumes.can_fill(),
+            Event::StoreFills => self.volumes.can_fill_stores(),
+            Event::CopyFails => long::can_fail(self),
+            Event::Unmounted => self.mounts.iter().any(Mounted::is_destination),
             Event::Lvm(twist) => shell::can(self, twist),
             Event::Statement => statements::can_appear(&self.server),
             Event::Write => self.server.quiet && self.is_writable(),
@@ -200,6 +221,7 @@ impl World {
         }
         self.server.close(Session::Lock);
         self.server.close(Session::Control);
+        self.long = None;
         shell::orphan(self);
         self.mounts.retain(|one| !one.private);
         self.isolated = false;
@@ -215,6 +237,7 @@ impl World {
         self.volumes.loaded = None;
         self.volumes.stuck = None;
         self.frozen.clear();
+        self.server.starts_again();
         self.files.lose_unsynced();
         self.end_process();
         self.mounts.retain(|one| one.owner == Owner::Foreign);
@@ -249,6 +272,7 @@ impl World {
         rests.extend(self.server.lock.map(|by| format!("lock of session {by}")));
         rests.extend(self.server.stopped().map(|name| format!("stopped applier '{name}'")));
         rests.extend(self.dead_man.iter().map(|_| "dead-man".to_owned()));
+        rests.extend(self.long.iter().map(|_| "copy".to_owned()));
         rests.extend(self.shell.iter().map(|_| "shell of lvm".to_owned()));
         rests
     }
@@ -263,6 +287,7 @@ impl World {
         for one in &self.mounts {
             (&one.mount.point, &one.mount.source, one.private).hash(&mut hash);
         }
+        self.long.as_ref().map(Long::fingerprint).hash(&mut hash);
         (&self.frozen, self.isolated, self.signal, self.breaches.len()).hash(&mut hash);
         self.dead_man.as_ref().map(|one| one.until.is_some()).hash(&mut hash);
         self.machine.boot.hash(&mut hash);
@@ -273,6 +298,13 @@ impl World {
     pub fn foreign(&self) -> (Vec<&Mounted>, Vec<(&Path, &Node)>, Vec<String>) {
         let mounts = self.mounts.iter().filter(|one| one.owner == Owner::Foreign).collect();
         (mounts, self.files.foreign(), self.volumes.foreign())
+    }
+}
+
+impl Mounted {
+    /// Whether backups go there.
+    fn is_destination(&self) -> bool {
+        self.mount.point == Path::new(DESTINATION)
     }
 }
 

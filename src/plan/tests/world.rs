@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{self, Config};
 use crate::host::{
-    Act, Answer, Brim, Cause, Cmd, Entry, Exit, Fault, Host, Kind, Link, Login, Look, Machine,
-    Mount, Reach, Rows, Secret, Space,
+    Act, Answer, Cause, Cmd, Entry, Fault, Host, Kind, Link, Login, Look, Machine, Mount, Reach,
+    Rows, Secret, Space,
 };
 use crate::plan::{Plan, Refusal, make};
 use crate::units::{Bytes, Millis};
@@ -222,10 +222,6 @@ impl Host for World {
 
     fn act(&mut self, what: &Act) -> Result<Answer, Fault> {
         panic!("the plan acted: '{what}'")
-    }
-
-    fn stream(&mut self, cmd: &Cmd, _: &[Brim], _: &mut dyn FnMut(&str)) -> Result<Exit, Fault> {
-        panic!("the plan ran '{cmd}'")
     }
 }
 

@@ -1,0 +1,114 @@
+//! The long command of the simulated machine, which is the copy. Its half is there when it has been
+//! started, and the rest when it is listened to for the second time.
+//!
+//! rsync: the source has to be a mounted snapshot of ours. What was caught goes into a file as
+//! JSON, so that the published backup can be held against its coordinates.
+
+use std::path::{Path, PathBuf};
+
+use super::report;
+use super::rules;
+use super::world::World;
+use crate::host::{Cmd, Exit, Fault, Said};
+use crate::units::Millis;
+
+/// What rsync prints half-way.
+const HALF: &str = "         32,768  50%  103.56MB/s    0:00:00 (xfr#1, to-chk=1/3)";
+
+/// What rsync prints from there to its end.
+const REST: [&str; 3] = [
+    "         65,536 100%  103.56MB/s    0:00:00 (xfr#2, to-chk=0/3)",
+    "Number of regular files transferred: 2",
+    "Total transferred file size: 65,536 bytes",
+];
+
+/// The long command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Long {
+    source: PathBuf,
+    target: PathBuf,
+    heard: bool,
+    /// Whether it will fail.
+    fails: bool,
+}
+
+impl Long {
+    /// How far it is, and whether it will fail.
+    pub(super) fn fingerprint(&self) -> (bool, bool) {
+        (self.heard, self.fails)
+    }
+}
+
+/// Starts it.
+pub(super) fn start(world: &mut World, cmd: &Cmd) -> Result<(), Fault> {
+    assert!(report::program(cmd) == "rsync", "the simulated machine starts no '{cmd}'");
+    if world.long.is_some() {
+        return Err(Fault::refused("a long command is running"));
+    }
+    let (source, target) = endpoints(&cmd.args);
+    let long = Long { source, target, heard: false, fails: false };
+    copy(world, &long, "ibdata1")?;
+    world.long = Some(long);
+    Ok(())
+}
+
+/// Listens to it.
+pub(super) fn hear(world: &mut World, ms_max: Millis) -> Result<Said, Fault> {
+    world.clock += ms_max.0 * 1_000_000;
+    let long = world.long.as_mut().ok_or_else(|| Fault::refused("there is no long command"))?;
+    if !long.heard {
+        long.heard = true;
+        return Ok(Said { lines: vec![HALF.into()], exit: None });
+    }
+    let long = long.clone();
+    world.long = None;
+    if long.fails {
+        let exit = Exit { code: Some(24), stderr: "some files vanished".into() };
+        return Ok(Said { lines: Vec::new(), exit: Some(exit) });
+    }
+    copy(world, &long, "ib_logfile0")?;
+    let lines = REST.map(String::from).to_vec();
+    Ok(Said { lines, exit: Some(Exit { code: Some(0), stderr: String::new() }) })
+}
+
+/// It will fail.
+pub(super) fn spoil(world: &mut World) {
+    if let Some(long) = &mut world.long {
+        long.fails = true;
+    }
+}
+
+/// Whether it could still fail.
+pub(super) fn can_fail(world: &World) -> bool {
+    world.long.as_ref().is_some_and(|long| !long.fails)
+}
+
+/// Whether it reads what is mounted there.
+pub(super) fn reads(world: &World, point: &Path) -> bool {
+    world.long.as_ref().is_some_and(|long| long.source == point)
+}
+
+/// Copies one file, and the server's tables into it again if the snapshot was lost meanwhile.
+fn copy(world: &mut World, long: &Long, name: &str) -> Result<(), Fault> {
+    let tables = match rules::copied(world, &long.source) {
+        Some(content) => serde_json::to_string(&content).map_err(|e| Fault::refused(e.to_string())),
+        None => Ok("garbage".into()),
+    }?;
+    world.files.write(&long.target.join("ibdata1"), tables, false)?;
+    if name != "ibdata1" {
+        world.files.write(&long.target.join(name), "redo".into(), false)?;
+    }
+    Ok(())
+}
+
+/// Where rsync reads and writes, by its last two arguments: `ROOT/./PART` and `TARGET/`.
+fn endpoints(args: &[String]) -> (PathBuf, PathBuf) {
+    let split = args.iter().position(|arg| arg == "--").unwrap_or_else(|| panic!("no '--'"));
+    let (options, paths) = (&args[..split], &args[split + 1..]);
+    for option in options {
+        assert!(option.starts_with("--"), "the simulated rsync does not understand '{option}'");
+    }
+    let [source, target] = paths else { panic!("the simulated rsync takes one part: {paths:?}") };
+    let root = source.split_once("/./").map_or(source.as_str(), |(root, _)| root);
+    (root.into(), target.trim_end_matches('/').into())
+}

@@ -1,0 +1,152 @@
+//! The room that what changes takes while a copy goes on, looked at again and again: of a thick
+//! snapshot its COW store, which is extended while it may be; of a thin one its pool.
+//!
+//! A store that overflows costs the snapshot and nothing else; a pool that fills up stops the
+//! server. Both are given up before that.
+
+use std::collections::VecDeque;
+
+use super::{Event, Run};
+use crate::host::{Act, Ask, Fault, Store as Fill};
+use crate::plan::{Source, Store};
+use crate::snapshot::{lvm, thick};
+use crate::units::{Bytes, Millis};
+
+/// How far back the looks go from which it is told when a store will be full.
+const MEMORY_NS: u64 = 60_000_000_000;
+
+/// Two looks that are nearer than this tell nothing about a rate.
+const APART_NS_MIN: u64 = 2_000_000_000;
+
+/// How full a COW store is, and what becomes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filling {
+    /// How full, in whole percent.
+    pub percent: u64,
+    /// When it will be full if the server goes on writing as it does; nothing if that is not known
+    /// yet, or if it does not write.
+    pub full_in: Option<Millis>,
+}
+
+/// The room of every snapshot.
+#[derive(Debug)]
+pub(super) struct Rooms<'a> {
+    stores: Vec<State<'a>>,
+}
+
+/// What is known of a store.
+#[derive(Debug)]
+struct State<'a> {
+    source: &'a Source,
+    store: &'a Store,
+    /// When it was looked at, and how much of it was used.
+    looks: VecDeque<(u64, Bytes)>,
+    /// Whether it can be extended no more.
+    at_its_end: bool,
+}
+
+impl<'a> Rooms<'a> {
+    /// The rooms of these sources.
+    pub(super) fn of(sources: &'a [Source]) -> Self {
+        let state = |source: &'a Source| {
+            let store = source.store.as_ref()?;
+            Some(State { source, store, looks: VecDeque::new(), at_its_end: false })
+        };
+        Self { stores: sources.iter().filter_map(state).collect() }
+    }
+
+    /// Looks at all of them; an error if one of them will not last.
+    pub(super) fn look(&mut self, run: &mut Run<'_>) -> Result<(), Fault> {
+        // A full pool stops the server's writes, so a copy that comes near that is given up.
+        run.plan.brims.iter().try_for_each(|brim| brim.check(run.host.fill(&brim.pool)?))?;
+        let mut fullest: Option<Filling> = None;
+        for state in &mut self.stores {
+            let filling = state.look(run)?;
+            if fullest.as_ref().is_none_or(|known| known.percent < filling.percent) {
+                fullest = Some(filling);
+            }
+        }
+        if let Some(filling) = fullest {
+            (run.tell)(Event::Filling(filling));
+        }
+        Ok(())
+    }
+}
+
+impl State<'_> {
+    fn look(&mut self, run: &mut Run<'_>) -> Result<Filling, Fault> {
+        let mut fill = run.host.store(&self.store.device)?;
+        if fill.percent() >= self.store.percent_extend && !self.at_its_end {
+            self.extend(run, fill)?;
+            fill = run.host.store(&self.store.device)?;
+        }
+        let percent = fill.percent();
+        if percent >= self.store.percent_stop {
+            let (name, size, limit) =
+                (self.source.snapshot_name(), fill.size, self.store.percent_stop);
+            return Err(Fault::refused(format!(
+                "the COW store of '{name}' will not last: {percent} % of {size} are used, \
+                 'cow_percent_stop' is {limit}"
+            )));
+        }
+        let full_in = self.full_in(run.host.now()?, fill);
+        Ok(Filling { percent, full_in })
+    }
+
+    /// Makes the store larger, as far as the limit and the group let it. What cannot be extended
+    /// may still last.
+    fn extend(&mut self, run: &mut Run<'_>, fill: Fill) -> Result<(), Fault> {
+        let name = self.source.snapshot_name();
+        let size = match self.larger(run, fill)? {
+            Ok(size) => size,
+            Err(why) => {
+                self.at_its_end = true;
+                (run.tell)(Event::NotExtended(format!("'{name}' is not extended: {why}")));
+                return Ok(());
+            }
+        };
+        match run.host.act(&Act::Run(thick::to_size(&self.store.extend, size))) {
+            Ok(_) => {
+                (run.tell)(Event::Extended(format!("'{name}' to {size}")));
+                Ok(())
+            }
+            Err(fault) if fault.is_overdue() => Err(fault),
+            Err(fault) => {
+                self.at_its_end = true;
+                (run.tell)(Event::NotExtended(format!("'{name}' is not extended: {fault}")));
+                Ok(())
+            }
+        }
+    }
+
+    /// The size that it is extended to, or why it is not.
+    fn larger(&self, run: &Run<'_>, fill: Fill) -> Result<Result<Bytes, String>, Fault> {
+        let Store { step, size_max, groups, .. } = self.store;
+        if fill.size >= *size_max {
+            return Ok(Err(format!("it has {}, 'cow_extend_max' is {size_max}", fill.size)));
+        }
+        let report = lvm::groups(&run.host.output(groups)?).map_err(Fault::unsure)?;
+        let group = report.iter().find(|group| group.name == self.source.vg);
+        let free = group.map_or(Bytes(0), |group| group.free);
+        if free.0 == 0 {
+            return Ok(Err(format!("nothing is free in the volume group '{}'", self.source.vg)));
+        }
+        let wanted = fill.size.0.saturating_add(step.0.min(free.0));
+        Ok(Ok(Bytes(wanted.min(size_max.0))))
+    }
+
+    /// When it will be full, from the oldest look that is remembered to this one.
+    fn full_in(&mut self, now: u64, fill: Fill) -> Option<Millis> {
+        self.looks.push_back((now, fill.used));
+        let old = |at: u64| at.saturating_add(MEMORY_NS) < now;
+        while self.looks.front().is_some_and(|(at, _)| old(*at)) {
+            self.looks.pop_front();
+        }
+        let (began, before) = *self.looks.front()?;
+        let nanos = now.checked_sub(began).filter(|nanos| *nanos >= APART_NS_MIN)?;
+        let written = fill.used.0.checked_sub(before.0).filter(|bytes| *bytes > 0)?;
+        let left = fill.size.0.saturating_sub(fill.used.0);
+        let ms = u128::from(left) * u128::from(nanos / 1_000_000) / u128::from(written);
+        Some(Millis(u64::try_from(ms).unwrap_or(u64::MAX)))
+    }
+}
