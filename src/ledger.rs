@@ -76,23 +76,49 @@ pub struct Found {
     pub ledger: Result<Ledger, String>,
 }
 
-/// Every ledger of the state directory, oldest run first.
+/// Every ledger of the state directory, oldest run first. A ledger names commands that are run as
+/// root, so none is read from where others could have put it.
 pub fn find(host: &dyn Host, state_dir: &Path) -> Result<Vec<Found>, Fault> {
     let directory = directory(state_dir);
     let mut found = Vec::new();
+    let others = open_to_others(host, [state_dir, directory.as_path()])?;
     for name in host
         .list(&directory)?
         .iter()
         .filter(|name| Path::new(name).extension().is_some_and(|end| end == "json"))
     {
         let path = directory.join(name);
-        let ledger = match host.file(&path) {
-            Ok(text) => parse(&text.unwrap_or_default()),
-            Err(fault) => Err(fault.to_string()),
+        let ledger = match (&others, host.file(&path)) {
+            (Some(why), _) => Err(why.clone()),
+            (None, Ok(text)) => parse(&text.unwrap_or_default()),
+            (None, Err(fault)) => Err(fault.to_string()),
         };
         found.push(Found { path, ledger });
     }
     Ok(found)
+}
+
+/// Which of the directories somebody else could write to, if there is one.
+fn open_to_others(host: &dyn Host, directories: [&Path; 2]) -> Result<Option<String>, Fault> {
+    let us = host.machine()?.uid;
+    for directory in directories {
+        let Some(entry) = host.entry(directory)? else { continue };
+        let shown = directory.display();
+        if entry.mode & 0o022 != 0 {
+            let mode = entry.mode & 0o7777;
+            return Ok(Some(format!(
+                "others can write to '{shown}' (mode {mode:04o}): look at the ledger, then run \
+                 'chmod go-w {shown}'"
+            )));
+        }
+        if entry.uid != 0 && entry.uid != us {
+            return Ok(Some(format!(
+                "'{shown}' belongs to user {}: look at the ledger, then run 'chown root {shown}'",
+                entry.uid
+            )));
+        }
+    }
+    Ok(None)
 }
 
 /// Removes what belongs to no whole ledger: of a run that died while it wrote its ledger, and had

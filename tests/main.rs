@@ -7,6 +7,7 @@ mod cli;
 mod common;
 mod conformance;
 mod garbage;
+mod ledgers;
 mod order;
 mod policy;
 mod room;

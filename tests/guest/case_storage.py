@@ -36,7 +36,7 @@ class Copying:
     """A run whose copy stands still, so that something can happen to it meanwhile."""
 
     def __init__(self, server, **sections):
-        self.server, self.before = server, published()
+        self.server, self.before, self.hogs = server, published(), 0
         self.path = config(server, **sections)
         self.run = Run("backup", self.path)
         self.rsync = until(SEEN_S_MAX, lambda: copying(self.run), "rsync to begin")
@@ -44,10 +44,10 @@ class Copying:
 
     def fill(self, mib):
         """The origin is written to, so that its old blocks go to the COW store."""
-        hog = Path(self.server.datadir) / HOG
+        hog = Path(self.server.datadir) / f"{HOG}.{self.hogs}"  # removed, its blocks would be reused
+        self.hogs += 1
         run("dd", "if=/dev/urandom", f"of={hog}", "bs=1M", f"count={mib}", "oflag=direct")
         run("sync", "--file-system", hog)
-        hog.unlink()
 
     def go_on(self):
         os.killpg(self.rsync, signal.SIGCONT)
@@ -55,6 +55,8 @@ class Copying:
     def ended(self, code, *words):
         """Its exit code and what it has to say; nothing of it is published unless it is so."""
         self.run.wait().ended(code)
+        for hog in Path(self.server.datadir).glob(f"{HOG}.*"):
+            hog.unlink()
         told = "\n".join(lines_of(self.run))
         missing = [word for word in words if word not in told]
         expect(not missing, f"does not say {missing}: {told}")
@@ -195,12 +197,12 @@ def snapshot_is_unreadable(world):
 def snapshot_is_held(world):
     """Something else uses the snapshot, so that lvm does not remove it."""
     under_way = Copying(world.primary)
-    run("dmsetup", "create", "holder", "--table", f"0 8 linear /dev/mapper/{snapshot()} 0")
+    holder = os.open(f"/dev/mapper/{snapshot()}", os.O_RDONLY)
     try:
         under_way.go_on()
         done = under_way.ended(PUBLISHED_LEFT, "left: snapshot", "holdstill recover")
     finally:
-        run("dmsetup", "remove", "--retry", "holder")
+        os.close(holder)
     under_way.recovered()
     world.require_clean_slate()
     return {"exit": done.code, "took_s": f"{done.seconds:.1f}"}
@@ -210,7 +212,7 @@ def mount_is_busy(world):
     """A process stands in the mounted snapshot, in our own mount namespace."""
     under_way = Copying(world.primary)
     point = next(RUN_DIR.iterdir())
-    entered = ["nsenter", f"--target={under_way.run.process.pid}", "--mount", f"--wd={point}"]
+    entered = ["nsenter", f"--target={under_way.run.process.pid}", "--mount", f"--wdns={point}"]
     guest = subprocess.Popen([*entered, "sleep", "600"], stdin=subprocess.DEVNULL)
     try:
         until(SEEN_S_MAX, lambda: os.readlink(f"/proc/{guest.pid}/cwd") == str(point), "it to stand")

@@ -30,6 +30,8 @@ PRIVILEGES = (
 BACKUP_S_MAX = 180
 HOLD_S_MAX = 60
 
+ALL = []  # every process that was started
+
 
 def create_user(server, user=USER, without=()):
     granted = [name for name in PRIVILEGES if name not in without]
@@ -86,6 +88,7 @@ class Run:
             env=os.environ | {"LC_ALL": "C.UTF-8"} | environment,
             start_new_session=True,
         )
+        ALL.append(self)
         self.out, self.err = [], []
         self.readers = [
             threading.Thread(target=_gather, args=pair, daemon=True)
@@ -141,6 +144,16 @@ class Run:
 def _gather(stream, lines):
     for line in stream:
         lines.append(line.rstrip("\n"))
+
+
+def end_all():
+    """What a failed case has left running, and what that has started."""
+    for one in ALL:
+        if one.process.poll() is None:
+            one.process.kill()
+            one.process.wait()
+            subprocess.run(["pkill", "-CONT", "-x", "rsync"], check=False)
+    ALL.clear()
 
 
 def run_tool(command, config_path, binary=RELEASED, **environment):

@@ -139,6 +139,7 @@ def thaw():
 
 def sweep_up():
     """Whatever a failed case may have left: the next world must not meet it."""
+    tool.end_all()
     for _, mount_point in storage.mounts_of_the_group():
         run("umount", "-l", mount_point, check=False)
     for name in sorted(set(storage.volumes()) - storage.VOLUMES):
