@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, StateDir};
 use crate::error::{Code, Stop};
 use crate::host::dry::DryRun;
 use crate::host::linux::{self, Linux, deadman};
@@ -155,25 +155,35 @@ fn audit(file: &Path) -> Result<Code, Stop> {
 }
 
 /// Settles every dead run; 6 if something is left. A ledger says by itself what is to be done, so
-/// a configuration that cannot be read does not stop it.
+/// a configuration that cannot be read does not stop it; but then it is never a success, since the
+/// ledgers may be elsewhere.
 fn recover(from: &Ledgers) -> Result<Code, Stop> {
     let screen = Screen::new();
     let mut host = shown(&screen, linux()?);
-    let state_dir = from.state_dir.clone().unwrap_or_else(|| {
-        let (state_dir, complaints) = config::state_dir(&host, &from.file.config);
-        if !complaints.is_empty() {
-            ui::complain(&Stop::Usage(complaints).message());
-            ui::complain(&format!("settling what is in '{}' all the same\n", state_dir.display()));
-        }
-        state_dir
-    });
-    if host.entry(&state_dir)?.is_none() {
+    let (state_dir, complaints) = match &from.state_dir {
+        Some(told) => (StateDir::Told(told.clone()), Vec::new()),
+        None => config::state_dir(&host, &from.file.config),
+    };
+    let (StateDir::Told(path) | StateDir::Assumed(path)) = &state_dir;
+    if !complaints.is_empty() {
+        ui::complain(&Stop::Usage(complaints).message());
+        ui::complain(&format!("settling what is in '{}' all the same\n", path.display()));
+    }
+    let code = settle(&mut host, path)?;
+    drop(host);
+    match (state_dir, code) {
+        (StateDir::Assumed(_), Code::Clean) => Ok(Code::Usage),
+        (_, code) => Ok(code),
+    }
+}
+
+fn settle(host: &mut dyn Host, state_dir: &Path) -> Result<Code, Stop> {
+    if host.entry(state_dir)?.is_none() {
         ui::tell("nothing to recover\n");
         return Ok(Code::Clean);
     }
-    lock(&mut host, &state_dir, "a recovery")?;
-    let all = recover::recover(&mut host, &state_dir)?;
-    drop(host);
+    lock(host, state_dir, "a recovery")?;
+    let all = recover::recover(host, state_dir)?;
     ui::tell(&ui::recovered(&all));
     let clean = all.iter().all(|one| one.end.is_clean());
     Ok(if clean { Code::Clean } else { Code::FailedLeft })

@@ -88,8 +88,12 @@ pub fn find(host: &dyn Host, state_dir: &Path) -> Result<Vec<Found>, Fault> {
         .filter(|name| Path::new(name).extension().is_some_and(|end| end == "json"))
     {
         let path = directory.join(name);
-        let ledger = match (&others, host.file(&path)) {
-            (Some(why), _) => Err(why.clone()),
+        let others = match &others {
+            None => open_to_others(host, [path.as_path()])?,
+            known => known.clone(),
+        };
+        let ledger = match (others, host.file(&path)) {
+            (Some(why), _) => Err(why),
             (None, Ok(text)) => parse(&text.unwrap_or_default()),
             (None, Err(fault)) => Err(fault.to_string()),
         };
@@ -98,12 +102,15 @@ pub fn find(host: &dyn Host, state_dir: &Path) -> Result<Vec<Found>, Fault> {
     Ok(found)
 }
 
-/// Which of the directories somebody else could write to, if there is one.
-fn open_to_others(host: &dyn Host, directories: [&Path; 2]) -> Result<Option<String>, Fault> {
+/// What somebody else could write to of these, if there is one.
+fn open_to_others<const N: usize>(
+    host: &dyn Host,
+    paths: [&Path; N],
+) -> Result<Option<String>, Fault> {
     let us = host.machine()?.uid;
-    for directory in directories {
-        let Some(entry) = host.entry(directory)? else { continue };
-        let shown = directory.display();
+    for path in paths {
+        let Some(entry) = host.entry(path)? else { continue };
+        let shown = path.display();
         if entry.mode & 0o022 != 0 {
             let mode = entry.mode & 0o7777;
             return Ok(Some(format!(
@@ -125,6 +132,9 @@ fn open_to_others(host: &dyn Host, directories: [&Path; 2]) -> Result<Option<Str
 /// done nothing else yet, or while it dropped it, and had nothing left.
 pub fn remove_strays(host: &mut dyn Host, state_dir: &Path) -> Result<(), Fault> {
     let directory = directory(state_dir);
+    if open_to_others(host, [state_dir, directory.as_path()])?.is_some() {
+        return Ok(());
+    }
     let names = host.list(&directory)?;
     let is_there = |whole: &str| names.iter().any(|name| name == whole);
     for name in &names {

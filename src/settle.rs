@@ -21,6 +21,8 @@ pub struct Left {
 pub struct Held {
     claims: Vec<Claim>,
     freeze: Freeze,
+    /// A command of lvm that did not end in time, whatever it was.
+    lvm: Option<Fault>,
 }
 
 /// What is known of a freeze that was ordered.
@@ -35,7 +37,7 @@ enum Freeze {
 impl Held {
     /// Holds all claims of a plan, as if each of their acts had happened.
     pub fn new(claims: &[Claim]) -> Self {
-        Self { claims: claims.to_vec(), freeze: Freeze::Over }
+        Self { claims: claims.to_vec(), freeze: Freeze::Over, lvm: None }
     }
 
     /// Undoes the claims that `which` chooses, newest first; what cannot be undone stays held.
@@ -70,20 +72,30 @@ impl Held {
         self.freeze = Freeze::Late;
     }
 
+    /// Remembers that a command of lvm may still be at work on the volumes.
+    pub fn expect_lvm(&mut self, overdue: &Fault) {
+        self.lvm = Some(overdue.clone());
+    }
+
     /// Undoes everything that is still held.
     pub fn settle(self, host: &mut dyn Host) -> Vec<Left> {
-        settle_all(host, &self.claims, self.freeze)
+        settle_all(host, &self.claims, self.freeze, self.lvm)
     }
 }
 
 /// Undoes every claim, newest first, and tells what is left. Idempotent.
 pub fn settle(host: &mut dyn Host, claims: &[Claim]) -> Vec<Left> {
-    settle_all(host, claims, Freeze::Over)
+    settle_all(host, claims, Freeze::Over, None)
 }
 
-fn settle_all(host: &mut dyn Host, claims: &[Claim], freeze: Freeze) -> Vec<Left> {
+fn settle_all(
+    host: &mut dyn Host,
+    claims: &[Claim],
+    freeze: Freeze,
+    lvm: Option<Fault>,
+) -> Vec<Left> {
     let mut left = Vec::new();
-    let mut barriers = Vec::new();
+    let mut barriers: Vec<Barrier> = lvm.map(Barrier::Busy).into_iter().collect();
     for claim in order(claims) {
         let undone = match barriers.iter().find(|barrier: &&Barrier| barrier.stops(claim)) {
             Some(barrier) => Err(barrier.fault()),

@@ -6,6 +6,7 @@
 mod cli;
 mod common;
 mod conformance;
+mod faults;
 mod garbage;
 mod ledgers;
 mod order;

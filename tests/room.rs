@@ -30,6 +30,12 @@ fn filling(scenario: &Scenario, more: &[(usize, Blow)]) -> (Vec<String>, Result<
     (acts, Err(why))
 }
 
+/// The call in which it is extended then: a signal, the destination, the store and its group are
+/// looked at before, and the source is synced.
+fn extension(scenario: &Scenario) -> usize {
+    listening(scenario) + 6
+}
+
 fn told<'a>(acts: &'a [String], begin: &str) -> Vec<&'a str> {
     acts.iter().map(String::as_str).filter(|act| act.starts_with(begin)).collect()
 }
@@ -84,8 +90,7 @@ fn one_in_a_full_group_is_given_up() {
 #[test]
 fn an_extension_that_fails_is_tried_once() {
     let one = scenario("mariadb-replica");
-    // A signal, the destination, the store and the groups are looked at first.
-    let extension = listening(&one) + 5;
+    let extension = extension(&one);
     let (acts, ended) = filling(&one, &[(extension, Blow::FailBefore)]);
     assert_eq!(ended, Err(GIVEN_UP.into()), "{acts:#?}");
     assert_eq!(told(&acts, "lvextend").len(), 1);
@@ -96,13 +101,23 @@ fn an_extension_that_fails_is_tried_once() {
 }
 
 #[test]
+fn an_extension_that_dies_leaves_nobody_waiting() {
+    let one = scenario("mariadb-replica");
+    let (acts, ended) = filling(&one, &[(extension(&one), Blow::FailHalf)]);
+    assert_eq!(ended, Err("copy: 'lab-data' was left suspended: it failed".into()));
+    let resumed = acts.iter().position(|act| act == "dmsetup resume lab-data");
+    let settled = acts.iter().position(|act| act.starts_with("end the long command"));
+    assert!(resumed.is_some() && resumed < settled, "{acts:#?}");
+}
+
+#[test]
 fn a_destination_that_goes_away_is_noticed() {
     let one = scenario("mariadb-replica");
     let gone = [(listening(&one), Blow::Event(Event::Unmounted))];
     let (_, outcome, _) = backup(one.sim, &one.plan, &gone);
     let told = outcome.result.as_ref().expect_err("it must fail").fault.to_string();
-    let why =
-        "the destination '/backup' is not what it was: expected device 8:17, found device 0:1";
+    let why = "the destination is not what it was: expected device 8:17 mounted at '/backup', \
+               found nothing";
     assert_eq!(told, why);
     let left: Vec<_> = outcome.left.iter().map(|one| one.claim.to_string()).collect();
     assert_eq!(left, ["partial copy /backup/.20260921T130640Z-0000002a.partial"]);

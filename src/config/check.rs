@@ -12,7 +12,7 @@ use super::{
 use crate::host::{Reach, Tls};
 use crate::units::{Bytes, Millis};
 
-const STATE_DIR: &str = "/var/lib/holdstill";
+pub(super) const STATE_DIR: &str = "/var/lib/holdstill";
 const RUN_DIR: &str = "/run/holdstill";
 const PORT: u16 = 3306;
 const CONNECT_MS_MAX: Millis = Millis(10_000);
@@ -49,12 +49,12 @@ pub fn parse(path: &Path, text: &str) -> Result<Config, Vec<Complaint>> {
     if check.complaints.is_empty() { Ok(config) } else { Err(check.complaints) }
 }
 
-/// Where the ledgers are, whatever else a text says; where it does not say so well, the default.
-pub(super) fn state_dir(text: &str) -> PathBuf {
+/// Where the ledgers are, whatever else a text says; nothing if it does not say so, or not well.
+pub(super) fn state_dir(text: &str) -> Option<PathBuf> {
     let raw = raw::read(text, &mut Vec::new());
     let mut check = Check { text, complaints: Vec::new(), typed_well: true };
-    let found = check.path_or("state_dir", raw.top.state_dir, STATE_DIR);
-    if check.complaints.is_empty() { found } else { STATE_DIR.into() }
+    let found = check.path("state_dir", &raw.top.state_dir?);
+    check.complaints.is_empty().then_some(found)
 }
 
 struct Check<'a> {

@@ -15,15 +15,30 @@ pub fn load(host: &dyn Host, path: &Path) -> Result<Config, Vec<Complaint>> {
     Ok(config)
 }
 
+/// Where the ledgers are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StateDir {
+    /// As the configuration says, or as it leaves it.
+    Told(PathBuf),
+    /// At the usual place, since the configuration could not be asked: it may say otherwise.
+    Assumed(PathBuf),
+}
+
 /// Where the ledgers are, and what is wrong with the configuration otherwise: what a dead run left
 /// has to be settled whatever became of its configuration.
-pub fn state_dir(host: &dyn Host, path: &Path) -> (PathBuf, Vec<Complaint>) {
+pub fn state_dir(host: &dyn Host, path: &Path) -> (StateDir, Vec<Complaint>) {
     match read(host, path) {
         Ok(text) => {
             let complaints = parse(path, &text).err().unwrap_or_default();
-            (check::state_dir(&text), in_file(path, complaints))
+            let told = check::state_dir(&text).map(StateDir::Told);
+            let default = StateDir::Assumed(check::STATE_DIR.into());
+            match (told, complaints.is_empty()) {
+                (Some(told), _) => (told, in_file(path, complaints)),
+                (None, true) => (StateDir::Told(check::STATE_DIR.into()), complaints),
+                (None, false) => (default, in_file(path, complaints)),
+            }
         }
-        Err(complaint) => (check::state_dir(""), vec![complaint]),
+        Err(complaint) => (StateDir::Assumed(check::STATE_DIR.into()), vec![complaint]),
     }
 }
 

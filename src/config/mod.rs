@@ -17,7 +17,7 @@ use serde::{Deserialize, Deserializer};
 
 pub use check::parse;
 pub use complaint::Complaint;
-pub use load::{load, state_dir};
+pub use load::{StateDir, load, state_dir};
 pub use login::login;
 
 use crate::host::Reach;

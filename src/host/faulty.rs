@@ -238,8 +238,9 @@ impl<H: Fragile> Faulty<H> {
         self.host.order(what);
         match blow {
             Blow::Event(_) => return self.host.land(what),
-            Blow::FailHalf | Blow::CrashHalf => self.host.land_half(what),
-            Blow::FailAfter | Blow::CrashAfter | Blow::PowerLoss => {
+            Blow::FailHalf => self.host.land_half(what),
+            Blow::CrashHalf if !outlives_us(what) => self.host.land_half(what),
+            Blow::CrashHalf | Blow::FailAfter | Blow::CrashAfter | Blow::PowerLoss => {
                 let _whatever_it_said = self.host.land(what);
             }
             Blow::FailBefore | Blow::CrashBefore | Blow::Overdue(_) => {}
@@ -299,11 +300,16 @@ fn dead() -> Fault {
     Fault::unsure("the process is dead")
 }
 
+/// A command of lvm that we do not take with us, and that ends by itself when we are dead.
+fn outlives_us(act: &Act) -> bool {
+    matches!(act, Act::Run(cmd) if cmd.program.ends_with("lvextend"))
+}
+
 fn has_half(act: &Act) -> bool {
     match act {
         Act::WriteFile { .. } | Act::RemoveTree(_) => true,
         Act::Sql(sql) => sql.text.starts_with("FLUSH TABLES"),
-        Act::Run(cmd) => cmd.program.ends_with("lvcreate"),
+        Act::Run(cmd) => ["lvcreate", "lvextend"].iter().any(|name| cmd.program.ends_with(name)),
         _ => false,
     }
 }

@@ -102,7 +102,7 @@ fn names(config: &Config, found: &Found) -> Names {
         publish: Publish {
             partial: directory.join(format!(".{run}.partial")),
             published: directory.join(&run),
-            device: found.destination.device.clone(),
+            mount: (found.destination.mount.clone(), found.destination.device.clone()),
             directory,
         },
         run,
@@ -223,7 +223,7 @@ fn sources(config: &Config, found: &Found, names: &Names) -> Result<Vec<Source>,
                 take: found.way.take(&found.programs.volumes, origin, snapshot, &names.tag, limits),
                 view: view(one, snapshot, point),
                 copy: copy(config, found, one, point, &names.publish.partial.join(&tree))?,
-                store: store(config, found, room, snapshot),
+                store: store(config, found, room, [origin, snapshot]),
                 tree,
             })
         })
@@ -231,7 +231,12 @@ fn sources(config: &Config, found: &Found, names: &Names) -> Result<Vec<Source>,
 }
 
 /// The COW store of a snapshot that has one, and how far it may grow.
-fn store(config: &Config, found: &Found, room: &Room, snapshot: &Name) -> Option<Store> {
+fn store(
+    config: &Config,
+    found: &Found,
+    room: &Room,
+    [origin, snapshot]: [&Name; 2],
+) -> Option<Store> {
     let Room::Store { size, size_max } = room else { return None };
     Some(Store {
         device: snapshot.device(),
@@ -239,8 +244,9 @@ fn store(config: &Config, found: &Found, room: &Room, snapshot: &Name) -> Option
         percent_stop: config.snapshot.cow_percent_stop.into(),
         step: *size,
         size_max: *size_max,
-        groups: lvm::report_groups(found.programs.vgs.clone()),
+        group: lvm::report_group(found.programs.vgs.clone(), snapshot.vg()),
         extend: thick::extend(&found.programs.volumes, snapshot),
+        resume: thick::resume(&found.programs.volumes, [origin, snapshot]),
     })
 }
 

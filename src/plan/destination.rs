@@ -6,7 +6,7 @@ use super::make::pass;
 use super::source::{OnVolume, mount_of};
 use super::{Note, Refusal, source};
 use crate::config::Config;
-use crate::host::{Ask, Entry, Host, Kind};
+use crate::host::{Ask, Entry, Host, Kind, Mount};
 use crate::units::Bytes;
 
 /// What a copy may need beyond the files themselves, in percent: directories, block ends, and what
@@ -40,7 +40,7 @@ pub(super) fn check(
         let what = format!("the destination '{shown}' is on the filesystem it backs up ('{at}')");
         return Err(Refusal::new(what, "Name a directory on another disk or machine."));
     }
-    let mount = writable(host, path, &entry)?;
+    let Mount { point: mount, device, .. } = writable(host, path, &entry)?;
     let mut wanted = Bytes(0);
     for part in source.volumes.iter().flat_map(|volume| &volume.parts) {
         wanted.0 = wanted.0.saturating_add(host.usage(&part.real)?.0);
@@ -57,7 +57,7 @@ pub(super) fn check(
         return Err(Refusal::new(what, hint));
     }
     pass(notes, "destination", format!("'{shown}': {wanted} to copy, {free} free"));
-    Ok(Found { copy_bytes: wanted, mount, device: entry.device })
+    Ok(Found { copy_bytes: wanted, mount, device })
 }
 
 /// The destination, if it is a directory that only its owner can write to: a backup holds
@@ -81,8 +81,8 @@ fn directory(host: &dyn Host, path: &Path) -> Result<Entry, Refusal> {
     Ok(entry)
 }
 
-/// The mount point of the destination, if it can be written to.
-fn writable(host: &dyn Host, path: &Path, entry: &Entry) -> Result<PathBuf, Refusal> {
+/// The mount of the destination, if it can be written to.
+fn writable(host: &dyn Host, path: &Path, entry: &Entry) -> Result<Mount, Refusal> {
     let mounts = host.mounts()?;
     let shown = path.display();
     let Some(mount) = mount_of(entry, &mounts) else {
@@ -90,7 +90,7 @@ fn writable(host: &dyn Host, path: &Path, entry: &Entry) -> Result<PathBuf, Refu
         return Err(Refusal::new(what, "Name a directory on a mounted filesystem."));
     };
     if !mount.read_only {
-        return Ok(mount.point.clone());
+        return Ok(mount.clone());
     }
     let at = mount.point.display();
     let what = format!("the destination '{shown}' is on a filesystem mounted read-only ('{at}')");

@@ -181,10 +181,12 @@ pub struct Store {
     pub step: Bytes,
     /// How large it may become.
     pub size_max: Bytes,
-    /// Reports the groups, as JSON.
-    pub groups: Cmd,
+    /// Reports its group, as JSON.
+    pub group: Cmd,
     /// Extends it; the size is still to be added.
     pub extend: Cmd,
+    /// The devices that lvm suspends for that, and what lets each go on.
+    pub resume: [(String, Cmd); 2],
 }
 
 /// How a snapshot is taken.
@@ -208,8 +210,8 @@ pub enum Take {
 pub struct Publish {
     /// The configured directory.
     pub directory: PathBuf,
-    /// The number of the device that it is on, as `major:minor`.
-    pub device: String,
+    /// The mount point of its filesystem, and the number of the device there, as `major:minor`.
+    pub mount: (PathBuf, String),
     /// The backup's directory while it is not published.
     pub partial: PathBuf,
     /// Its published name.

@@ -65,24 +65,24 @@ pub(super) fn prepare(run: &mut Run<'_>) -> Result<When, Fault> {
     let Some(shell) = &run.plan.shell else { return Ok(When::First) };
     for source in &run.plan.sources {
         order(run, source)?;
-        if !wrong::design(Wrong::OrderNotHeld) {
-            let nothing = Seen { mark: 0, at_ns: 0, let_go_ns: None };
-            watch(run, source, &nothing, Until::Held, shell.ms_max)?;
-        }
+        see_held(run, source, shell.ms_max)?;
     }
     Ok(When::Late)
 }
 
 /// Sees that lvm is held still, before a server is locked for it in vain.
 pub(super) fn still_held(run: &Run<'_>, when: When) -> Result<(), Fault> {
-    if when == When::First || wrong::design(Wrong::OrderNotHeld) {
+    if when == When::First {
         return Ok(());
     }
-    let nothing = Seen { mark: 0, at_ns: 0, let_go_ns: None };
-    run.plan
-        .sources
-        .iter()
-        .try_for_each(|source| watch(run, source, &nothing, Until::Held, Millis(0)).map(drop))
+    run.plan.sources.iter().try_for_each(|source| see_held(run, source, Millis(0)))
+}
+
+fn see_held(run: &Run<'_>, source: &Source, ms_max: Millis) -> Result<(), Fault> {
+    if wrong::design(Wrong::OrderNotHeld) {
+        return Ok(());
+    }
+    watch(run, source, 0, Until::Held, ms_max).map(drop)
 }
 
 fn hold(run: &mut Run<'_>) -> Result<(), Fault> {
@@ -169,18 +169,18 @@ fn ordered(run: &mut Run<'_>, source: &Source, eve: &Eve, seen: &mut Seen) -> Re
     if wrong::design(Wrong::UnlockAtLoad) {
         return Ok(Sight { suspended: None, at: run.host.now()?, mark: seen.mark + 1 });
     }
-    watch(run, source, seen, Until::Past, ms_max)
+    watch(run, source, seen.mark, Until::Past, ms_max)
 }
 
 fn watch(
     run: &Run<'_>,
     source: &Source,
-    seen: &Seen,
+    mark: u64,
     until: Until,
     ms_max: Millis,
 ) -> Result<Sight, Fault> {
     let Some(point) = source.point().cloned() else {
         return Err(Fault::refused("a command that is run to its end cannot be watched"));
     };
-    run.host.watch(&Watch { point, mark: seen.mark, until, ms_max })
+    run.host.watch(&Watch { point, mark, until, ms_max })
 }

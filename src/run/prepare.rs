@@ -50,19 +50,20 @@ pub(super) fn stage(run: &mut Run<'_>, record: &Record) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Whether the destination is on the device that it was planned on: what is written there while
-/// nothing is mounted would fill the filesystem below.
+/// Whether what was planned on is mounted at the destination still: what is written there while
+/// nothing is would fill the filesystem below. The table of mounts is asked and not the filesystem,
+/// which may hang.
 pub(super) fn destination_stands(run: &Run<'_>) -> Result<(), Fault> {
-    let publish = &run.plan.publish;
-    let found = run.host.entry(&publish.directory)?.map(|entry| entry.device);
-    if found.as_ref() == Some(&publish.device) {
+    let (point, device) = &run.plan.publish.mount;
+    let mounts = run.host.mounts()?;
+    let found = mounts.iter().rev().find(|mount| mount.point == *point);
+    if found.is_some_and(|mount| mount.device == *device) {
         return Ok(());
     }
-    let found = found.map_or_else(|| "nothing".into(), |device| format!("device {device}"));
+    let found = found.map_or_else(|| "nothing".into(), |mount| format!("device {}", mount.device));
     Err(Fault::refused(format!(
-        "the destination '{}' is not what it was: expected device {}, found {found}",
-        publish.directory.display(),
-        publish.device
+        "the destination is not what it was: expected device {device} mounted at '{}', found {found}",
+        point.display()
     )))
 }
 

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use super::{Event, Run};
-use crate::host::{Act, Ask, Fault, Store as Fill};
+use crate::host::{Act, Ask, Cmd, Fault, Store as Fill};
 use crate::plan::{Source, Store};
 use crate::snapshot::{lvm, thick};
 use crate::units::{Bytes, Millis};
@@ -97,7 +97,7 @@ impl State<'_> {
     /// may still last.
     fn extend(&mut self, run: &mut Run<'_>, fill: Fill) -> Result<(), Fault> {
         let name = self.source.snapshot_name();
-        let size = match self.larger(run, fill)? {
+        let size = match self.larger(run, fill) {
             Ok(size) => size,
             Err(why) => {
                 self.at_its_end = true;
@@ -105,34 +105,55 @@ impl State<'_> {
                 return Ok(());
             }
         };
+        // What is dirty would be written out while lvm has the origin frozen.
+        run.host.act(&Act::SyncFs(self.source.mount.clone()))?;
         match run.host.act(&Act::Run(thick::to_size(&self.store.extend, size))) {
-            Ok(_) => {
-                (run.tell)(Event::Extended(format!("'{name}' to {size}")));
-                Ok(())
+            Ok(_) => (run.tell)(Event::Extended(format!("'{name}' to {size}"))),
+            Err(fault) if fault.is_overdue() => {
+                run.held.expect_lvm(&fault);
+                return Err(fault);
             }
-            Err(fault) if fault.is_overdue() => Err(fault),
             Err(fault) => {
                 self.at_its_end = true;
+                self.let_go_on(run, &fault)?;
                 (run.tell)(Event::NotExtended(format!("'{name}' is not extended: {fault}")));
-                Ok(())
             }
         }
+        Ok(())
+    }
+
+    /// An lvm that died over its extension may have left the origin suspended, and nobody else
+    /// would let the server's writes go on: it is resumed, and the run is over.
+    fn let_go_on(&self, run: &mut Run<'_>, died: &Fault) -> Result<(), Fault> {
+        let mut over = Ok(());
+        for (device, resume) in &self.store.resume {
+            if run.host.device(device)?.is_some_and(|device| device.suspended) {
+                run.host.act(&Act::Run(resume.clone()))?;
+                over = Err(died.clone().during(&format!("'{device}' was left suspended")));
+            }
+        }
+        over
     }
 
     /// The size that it is extended to, or why it is not.
-    fn larger(&self, run: &Run<'_>, fill: Fill) -> Result<Result<Bytes, String>, Fault> {
-        let Store { step, size_max, groups, .. } = self.store;
+    fn larger(&self, run: &Run<'_>, fill: Fill) -> Result<Bytes, String> {
+        let Store { step, size_max, group, .. } = self.store;
         if fill.size >= *size_max {
-            return Ok(Err(format!("it has {}, 'cow_extend_max' is {size_max}", fill.size)));
+            return Err(format!("it has {}, 'cow_extend_max' is {size_max}", fill.size));
         }
-        let report = lvm::groups(&run.host.output(groups)?).map_err(Fault::unsure)?;
-        let group = report.iter().find(|group| group.name == self.source.vg);
-        let free = group.map_or(Bytes(0), |group| group.free);
+        let free = self.free(run, group)?;
         if free.0 == 0 {
-            return Ok(Err(format!("nothing is free in the volume group '{}'", self.source.vg)));
+            return Err(format!("nothing is free in the volume group '{}'", self.source.vg));
         }
         let wanted = fill.size.0.saturating_add(step.0.min(free.0));
-        Ok(Ok(Bytes(wanted.min(size_max.0))))
+        Ok(Bytes(wanted.min(size_max.0)))
+    }
+
+    fn free(&self, run: &Run<'_>, group: &Cmd) -> Result<Bytes, String> {
+        let report = run.host.output(group).map_err(|fault| fault.to_string())?;
+        let groups = lvm::groups(&report)?;
+        let ours = groups.iter().find(|group| group.name == self.source.vg);
+        ours.map(|group| group.free).ok_or_else(|| "vgs does not tell what is free".to_owned())
     }
 
     /// When it will be full, from the oldest look that is remembered to this one.

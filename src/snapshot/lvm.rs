@@ -14,6 +14,9 @@ use crate::units::{Bytes, Millis};
 /// How long a report may take: it scans every device.
 const REPORT_MS_MAX: Millis = Millis(60_000);
 
+/// How long the report of one group may take, where its answer is wanted soon.
+const GROUP_MS_MAX: Millis = Millis(10_000);
+
 /// The columns of a volume report, as lvs(8) spells them.
 const LV_FIELDS: &str = "vg_name,lv_name,lv_attr,lv_size,origin,lv_tags,lv_kernel_major,\
                          lv_kernel_minor,snap_percent,pool_lv,data_percent,metadata_percent,\
@@ -76,6 +79,11 @@ pub fn report(lvs: PathBuf) -> Cmd {
 /// The command that reports every group.
 pub fn report_groups(vgs: PathBuf) -> Cmd {
     reporting(vgs, VG_FIELDS)
+}
+
+/// The command that reports one group, while somebody waits for it.
+pub fn report_group(vgs: PathBuf, group: &str) -> Cmd {
+    Cmd { ms_max: GROUP_MS_MAX, ..report_groups(vgs).arg(group) }
 }
 
 /// The command that reports every physical volume.

@@ -45,6 +45,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
             plans::explicit_freeze(),
         ),
         good("thin", worlds::thin(), plans::thin_replica()),
+        good("thin-first", worlds::thin(), plans::thin_first()),
         good("thin-whole", worlds::thin(), plans::thin_whole()),
         good("two-volumes", worlds::two_volumes(), plans::two_volumes()),
         good("mysql-two-channels", worlds::mysql_two_channels(), plans::mysql_two_channels()),

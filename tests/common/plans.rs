@@ -84,6 +84,13 @@ pub(crate) fn thin_replica() -> Plan {
     plan
 }
 
+/// The same with the lock first: others may make a volume in the pool until lvm is at it.
+pub(crate) fn thin_first() -> Plan {
+    let mut plan = thin_replica();
+    plan.window.when = When::First;
+    plan
+}
+
 /// The same by a command that is run to its end under the lock.
 pub(crate) fn thin_whole() -> Plan {
     let thin = thin_replica();
@@ -311,22 +318,23 @@ fn source(at: usize, lv: &str, mount: &str, filesystem: &str) -> Source {
         snapshot: snapshot.lv().into(),
         kind: Kind::Thick,
         copy: copy(&view.point, &publish().partial.join(&tree)),
-        store: Some(cow_store(&snapshot)),
+        store: Some(cow_store(&origin, &snapshot)),
         view,
         tree,
     }
 }
 
 /// A COW store that may be extended once.
-fn cow_store(snapshot: &Name) -> Store {
+fn cow_store(origin: &Name, snapshot: &Name) -> Store {
     Store {
         device: snapshot.device(),
         percent_extend: 70,
         percent_stop: 95,
         step: SIZE,
         size_max: Bytes(2 * SIZE.0),
-        groups: lvm::report_groups("/sbin/vgs".into()),
+        group: lvm::report_group("/sbin/vgs".into(), VG),
         extend: thick::extend(&programs(), snapshot),
+        resume: thick::resume(&programs(), [origin, snapshot]),
     }
 }
 
@@ -353,7 +361,7 @@ fn publish() -> Publish {
     Publish {
         partial: directory.join(format!(".{RUN}.partial")),
         published: directory.join(RUN),
-        device: DESTINATION_DEVICE.into(),
+        mount: (DESTINATION.into(), DESTINATION_DEVICE.into()),
         directory,
     }
 }

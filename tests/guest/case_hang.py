@@ -3,11 +3,13 @@ an administrator ends the session that holds the lock. The database goes on in t
 not be undone is told, kept, and cleaned up later.
 """
 
+import fcntl
 import os
 import signal
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pymysql
 
@@ -26,6 +28,7 @@ MARGIN_MS = 1_500
 END_S_MAX = 180  # what lvm gets to end (60 s), and a report of it that waits as long
 LVM_ENDS_S_MAX = 60  # once it may go on
 POLL_S = 0.001
+GROUP_LOCK = Path("/run/lock/lvm") / f"V_{VG}"  # locking_dir in lvm.conf(5)
 LATE_TRIES_MAX = 5
 SECOND_PV, SECOND_PV_SIZE = "slow-pv", 64 << 20  # too small for a COW store
 SECTOR = 512
@@ -137,6 +140,21 @@ def hang_volume_group(world):
         return hanging(world, interfere, device.resume)
 
 
+def hang_group_locked(world):
+    """Somebody else holds lvm's own lock on the group, so that the order waits for it."""
+    locks = []
+
+    def interfere(held):
+        def take():
+            locks.append(GROUP_LOCK.open("a"))  # not before: lvm removes a file that nobody locks
+            fcntl.flock(locks[0], fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return child(held.process.pid, "lvm")
+
+        return Interference(lambda: "hold still" in held.out, take)
+
+    return hanging(world, interfere, lambda: [lock.close() for lock in locks])
+
+
 @contextmanager
 def second_pv():
     """A device-mapper device on a loop device, in the volume group; no volume has room on it."""
@@ -238,6 +256,7 @@ def lvm_killed(world, moment, ends=(ROLLED_BACK,)):
 CASES = [
     hang_lvm_stopped,
     hang_volume_group,
+    hang_group_locked,
     lock_session_killed,
     lvm_killed_while_held,
     lvm_killed_in_its_suspend,

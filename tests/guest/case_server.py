@@ -148,6 +148,12 @@ def stopped_while(word, server, codes):
     return case
 
 
+primary_stopped_while_locked = stopped_while("locked", "primary", (ROLLED_BACK, FAILED_LEFT))
+primary_stopped_while_copy = stopped_while("copy", "primary", (DONE,))
+replica_stopped_while_locked = stopped_while("locked", "replica", (ROLLED_BACK, FAILED_LEFT))
+replica_stopped_while_copy = stopped_while("copy", "replica", (DONE,))
+
+
 def too_many_clients(world):
     """No connection is left for us: refused before anything is touched."""
     clients, before = [], world.fingerprint()
@@ -206,10 +212,10 @@ CASES = [
     killed_while_locked,
     killed_while_copied,
     restarted_while_copied,
-    stopped_while("locked", "primary", (ROLLED_BACK, FAILED_LEFT)),
-    stopped_while("copy", "primary", (DONE,)),
-    stopped_while("locked", "replica", (ROLLED_BACK, FAILED_LEFT)),
-    stopped_while("copy", "replica", (DONE,)),
+    primary_stopped_while_locked,
+    primary_stopped_while_copy,
+    replica_stopped_while_locked,
+    replica_stopped_while_copy,
     too_many_clients,
     no_client_for_the_lock,
     source_is_lost,

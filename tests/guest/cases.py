@@ -1,5 +1,9 @@
 """The cases by name, and the groups in which scripts/test runs them."""
 
+import os
+import time
+import zlib
+
 import case_backup
 import case_bench
 import case_conformance
@@ -9,16 +13,29 @@ import case_hang
 import case_hostile
 import case_least
 import case_policy
+import case_server
 import case_signals
 import case_speed
-import case_server
 import case_stall
 import case_storage
+import case_surroundings
 import case_tcp
 import case_thin
 import case_volumes
 import case_window
 import case_wrong
+
+SECONDS_A_DAY = 86_400
+ONE_IN = 8
+
+
+def of_today(cases):
+    """One in eight of them, others each day, and others on each guest; but always some."""
+    turn = int(time.time()) // SECONDS_A_DAY + zlib.crc32(os.uname().release.encode())
+    return [case for number, case in enumerate(cases) if number % ONE_IN == turn % ONE_IN]
+
+
+FAULTS = case_storage.CASES + case_server.CASES + case_surroundings.CASES
 
 GROUPS = {
     "backups": case_backup.CASES,
@@ -34,6 +51,8 @@ GROUPS = {
     "storage": case_storage.CASES,
     "server": case_server.CASES,
     "least": case_least.CASES,
+    "surroundings": case_surroundings.CASES,
+    "faults_today": of_today(FAULTS),
     "hostile": case_hostile.MATRIX,
     "hostile_few": case_hostile.GATE,
     "two_volumes": case_volumes.CASES,
@@ -44,4 +63,4 @@ GROUPS = {
     "conformance": case_conformance.CASES,
     "demo": case_demo.CASES,
 }
-ALL = [case for group in GROUPS.values() for case in group]
+ALL = list(dict.fromkeys(case for group in GROUPS.values() for case in group))

@@ -134,9 +134,9 @@ def user_tables(server):
 
 
 def checksums(server, names):
-    return {
-        row["Table"]: row["Checksum"] for row in server.sql(f"CHECKSUM TABLE {', '.join(names)}")
-    }
+    quoted = [".".join(f"`{part}`" for part in name.split(".", 1)) for name in names]
+    rows = server.sql(f"CHECKSUM TABLE {', '.join(quoted)}")
+    return {row["Table"]: row["Checksum"] for row in rows}
 
 
 def prove(backup, source, load, gtid=True, edit=False):

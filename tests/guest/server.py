@@ -184,7 +184,8 @@ def change_source(source, by_gtid, delay_s):
     return (
         f"CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT={source.port}, "
         f"SOURCE_USER='{REPLICATION_USER}', SOURCE_PASSWORD='{REPLICATION_PASSWORD}', "
-        f"SOURCE_SSL=1, SOURCE_CONNECT_RETRY=2, SOURCE_DELAY={delay_s}, {place}"
+        "SOURCE_SSL=1, SOURCE_CONNECT_RETRY=2, SOURCE_RETRY_COUNT=1000, "
+        f"SOURCE_DELAY={delay_s}, {place}"
     )
 
 

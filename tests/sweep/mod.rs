@@ -21,7 +21,8 @@ const SHOWN_MAX: usize = 12;
 const DEEP: [&str; 1] = ["mariadb-replica-explicit-freeze"];
 
 /// Where one fault has to do: each differs from another scenario in no more than one step.
-const SHALLOW: [&str; 3] = ["whole-command", "untraceable", "long-statement-is-waited-for"];
+const SHALLOW: [&str; 4] =
+    ["whole-command", "untraceable", "long-statement-is-waited-for", "thin-whole"];
 
 /// The scenarios that are swept with so many faults.
 fn swept(faults: usize) -> Vec<Scenario> {

@@ -67,7 +67,9 @@ impl Linux {
     /// create is for our user alone, and no crash writes out the memory that has a password in it.
     pub fn new() -> io::Result<Self> {
         let signals = Signals::install()?;
+        // The limit is not heeded where cores go through a pipe, and the other is: core(5).
         nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0)?;
+        nix::sys::prctl::set_dumpable(false)?;
         kernel::keep_descriptors_to_ourselves()?;
         nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
         Ok(Self {

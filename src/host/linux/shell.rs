@@ -83,6 +83,8 @@ struct Task {
     spoke: bool,
     complaints: Vec<String>,
     suspended: Option<u64>,
+    /// Whether it was held before its suspend, and let go.
+    let_go: bool,
 }
 
 impl Slot {
@@ -128,6 +130,7 @@ impl Slot {
         shell.task.suspended = None;
         if shell.hold.as_ref().is_some_and(Hold::let_go) {
             shell.hold = None;
+            shell.task.let_go = true;
             return Ok(Answer::Done);
         }
         Err(Fault::refused("the shell of lvm is not held any more"))
@@ -244,6 +247,11 @@ impl Running {
     /// Whether it stands before it suspends a device.
     pub(super) fn is_held(&self) -> bool {
         self.hold.as_ref().is_some_and(Hold::is_held)
+    }
+
+    /// Whether its command was held before its suspend, and let go.
+    pub(super) fn was_let_go(&self) -> bool {
+        self.task.let_go
     }
 
     /// Lets it go on, wherever it is.

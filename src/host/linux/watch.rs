@@ -56,14 +56,18 @@ fn has_come(shell: &mut Running, watch: &Watch, standing: Standing, done: bool) 
 }
 
 /// A pool's id also goes up for somebody else's volume, before our command gets lvm's lock. So it
-/// counts with a suspend of our origin, or when our command has ended.
+/// counts with a suspend of our origin, or when our command has ended; or where that was held
+/// before its suspend and let go, since it has the lock there.
 fn has_passed(shell: &mut Running, watch: &Watch, standing: Standing, done: bool) -> bool {
     let up = standing.mark > watch.mark;
     let live = !standing.suspended;
     match watch.point.sign {
         Sign::Transaction(_) if wrong::design(Wrong::AnyTransaction) => up && live,
         Sign::Tables(_) => up && live,
-        Sign::Transaction(_) => up && (done || live && shell.suspended(None).is_some()),
+        Sign::Transaction(_) => {
+            let ours = shell.was_let_go() || shell.suspended(None).is_some();
+            up && (done || live && ours)
+        }
     }
 }
 

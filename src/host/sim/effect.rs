@@ -86,6 +86,7 @@ pub(super) fn half(world: &mut World, act: &Act) {
         Act::RemoveTree(path) => world.files.remove_half(path),
         Act::Sql(sql) => world.server.lock_half(sql),
         Act::Run(cmd) if report::program(cmd) == "lvcreate" => lvm::create_half(world, cmd),
+        Act::Run(cmd) if report::program(cmd) == "lvextend" => lvm::extend_half(world, cmd),
         _ => {}
     }
 }

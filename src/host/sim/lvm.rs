@@ -7,6 +7,7 @@ use super::shell;
 use super::volumes::{Content, Lv};
 use super::world::World;
 use crate::host::{Cmd, Fault};
+use crate::snapshot::lvm::Name;
 
 /// A snapshot to take, as the arguments of `lvcreate` say it.
 struct Order<'a> {
@@ -159,6 +160,16 @@ fn snapshot_order(args: &[String]) -> Order<'_> {
     Order { vg, origin, name, tag, size }
 }
 
+/// An extension that died in its middle: the origin stays suspended.
+pub(super) fn extend_half(world: &mut World, cmd: &Cmd) {
+    let name = cmd.args.get(1).map_or("", String::as_str);
+    let origin = world.volumes.named(name).and_then(|lv| {
+        let (origin, _) = lv.snapshot.as_ref()?;
+        Some(Name::new(&lv.vg, origin).device())
+    });
+    world.volumes.stuck = origin;
+}
+
 /// Makes a COW store larger, by what the group has free.
 pub(super) fn extend(world: &mut World, cmd: &Cmd) -> Result<(), Fault> {
     shell::wait_for(world)?;
@@ -226,6 +237,8 @@ pub(super) fn remove(world: &mut World, cmd: &Cmd) -> Result<(), Fault> {
     if world.mounts.iter().any(|one| std::path::Path::new(&one.mount.source) == node) {
         return Err(failed(&format!("Logical volume {name} in use")));
     }
+    // The origin's table is another one then, and lvm lets it go on with it.
+    world.volumes.stuck = None;
     world.volumes.all.retain(|lv| lv.name().to_string() != name);
     if let Some((pool, _)) = thin {
         world.volumes.raise(&pool);

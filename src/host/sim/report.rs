@@ -11,7 +11,7 @@ pub(super) fn output(world: &World, cmd: &Cmd) -> String {
     let typed = cmd.to_string();
     match program(cmd) {
         "lvs" => lvs(world, &cmd.args),
-        "vgs" => vgs(world),
+        "vgs" => vgs(world, &cmd.args),
         _ => match world.outputs.iter().find(|(known, _)| *known == typed) {
             Some((_, text)) => text.clone(),
             None => panic!("the simulated machine has no output for '{typed}'"),
@@ -67,7 +67,9 @@ fn percent(lv: &Lv) -> String {
 }
 
 /// The only group, and what it has free.
-fn vgs(world: &World) -> String {
+fn vgs(world: &World, args: &[String]) -> String {
+    let asked = args.last().is_some_and(|group| *group == world.volumes.all[0].vg);
+    assert!(asked, "the simulated vgs does not understand {args:?}");
     let (free, vg) = (world.volumes.free.to_string(), &world.volumes.all[0].vg);
     let row = json!({"vg_name": vg, "vg_free": free, "vg_extent_size": "4194304"});
     json!({"report": [{"vg": [row]}]}).to_string()

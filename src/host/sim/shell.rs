@@ -43,6 +43,8 @@ struct Order {
     hangs: bool,
     /// Whether it stops before the suspend.
     held: bool,
+    /// Whether it has stopped there, and was let go on.
+    let_go: bool,
 }
 
 /// How far an order is.
@@ -99,7 +101,7 @@ pub(super) fn let_go(world: &mut World) -> Result<(), Fault> {
     let clock = world.clock;
     let order = running_mut(world).filter(|order| order.is_held());
     let order = order.ok_or_else(|| Fault::refused("the shell of lvm is not held"))?;
-    order.held = false;
+    (order.held, order.let_go) = (false, true);
     order.begun = clock.saturating_sub(STAGES[0].0);
     Ok(())
 }
@@ -118,8 +120,8 @@ pub(super) fn order(world: &mut World, command: &str) -> Result<(), Fault> {
         return Err(Fault::refused("the shell of lvm takes one order"));
     }
     let stage = if known { Stage::Begun } else { Stage::Failed };
-    let (seen, hangs, held) = (None, false, shell.holds);
-    shell.order = Some(Order { origin, snapshot, tag, begun, stage, seen, hangs, held });
+    let (seen, hangs, held, let_go) = (None, false, shell.holds, false);
+    shell.order = Some(Order { origin, snapshot, tag, begun, stage, seen, hangs, held, let_go });
     Ok(())
 }
 
@@ -178,7 +180,7 @@ pub(super) fn close(world: &mut World, ms_max: Millis) -> Result<Answer, Fault> 
 
 /// Another command of lvm waits until this one is done; for one that is held in vain.
 pub(super) fn wait_for(world: &mut World) -> Result<(), Fault> {
-    if is_held(world) {
+    if running(world).is_some_and(Order::is_held) {
         return Err(Fault::overdue("the volume group is locked by the shell of lvm"));
     }
     finish(world);
@@ -305,9 +307,10 @@ fn die(world: &mut World) {
     fail(world);
 }
 
-/// Whether an order is held, with the volume group locked.
-pub(super) fn is_held(world: &World) -> bool {
-    running(world).is_some_and(Order::is_held)
+/// Whether an order has the volume group locked for certain: it is held, or at its suspend.
+pub(super) fn has_the_group(world: &World) -> bool {
+    let at_it = |order: &Order| order.let_go && order.stage < Stage::Past;
+    running(world).is_some_and(|order| order.is_held() || at_it(order))
 }
 
 /// Whether something could happen to an order now.
@@ -367,7 +370,8 @@ pub(super) fn watch(world: &mut World, watch: &Watch) -> Result<Sight, Fault> {
         let order = order_of(world, &watch.point);
         let stage = order.map_or(Stage::Failed, |order| order.stage);
         let suspended = order.and_then(|order| order.seen);
-        let past = has_passed(watch, standing, stage, suspended.is_some());
+        let ours = suspended.is_some() || order.is_some_and(|order| order.let_go);
+        let past = has_passed(watch, standing, stage, ours);
         let seen = match watch.until {
             Until::Held => order_of(world, &watch.point).is_some_and(Order::is_held),
             Until::Past => past,
@@ -386,14 +390,14 @@ pub(super) fn watch(world: &mut World, watch: &Watch) -> Result<Sight, Fault> {
     }
 }
 
-/// As the real one tells it: a pool's id that is up counts with a suspend that was seen, or when
+/// As the real one tells it: a pool's id that is up counts where it is known to be ours, or when
 /// the command has ended.
-fn has_passed(watch: &Watch, standing: Standing, stage: Stage, seen: bool) -> bool {
+fn has_passed(watch: &Watch, standing: Standing, stage: Stage, ours: bool) -> bool {
     let up = standing.mark > watch.mark;
     let live = !standing.suspended;
     let trusting = wrong::design(Wrong::AnyTransaction);
     match watch.point.sign {
-        Sign::Transaction(_) if !trusting => up && (stage >= Stage::Ended || live && seen),
+        Sign::Transaction(_) if !trusting => up && (stage >= Stage::Ended || live && ours),
         _ => up && live,
     }
 }
@@ -411,6 +415,7 @@ fn order_of<'a>(world: &'a World, point: &Point) -> Option<&'a Order> {
 /// See `World::fingerprint`.
 pub(super) fn fingerprint(world: &World, hash: &mut impl std::hash::Hasher) {
     use std::hash::Hash as _;
-    let told = |order: &Order| (order.stage, order.hangs, order.held, order.seen.is_some());
+    let told =
+        |order: &Order| (order.stage, order.hangs, order.held, order.let_go, order.seen.is_some());
     world.shell.as_ref().map(|shell| (shell.holds, shell.order.as_ref().map(told))).hash(hash);
 }

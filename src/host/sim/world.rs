@@ -200,7 +200,8 @@ impl World {
             Event::Overflow => self.volumes.can_overflow(),
             Event::SessionLost => self.server.number(Session::Lock).is_some(),
             Event::OthersInPool => {
-                self.volumes.pools.iter().any(|pool| !pool.used_by_others) && !shell::is_held(self)
+                self.volumes.pools.iter().any(|pool| !pool.used_by_others)
+                    && !shell::has_the_group(self)
             }
             Event::PoolFills => self.volumes.can_fill(),
             Event::StoreFills => self.volumes.can_fill_stores(),
