@@ -34,7 +34,8 @@ def with_capabilities(world, words):
 
 def dead_mans_score(world, words):
     """How much the kernel would like to end the dead-man (proc(5), oom_score_adj)."""
-    held = Run("backup", config(world.replica), limited_to(words, WRONG), HOLDSTILL_HOLD_AT="locked")
+    program = limited_to(words, WRONG)
+    held = Run("backup", config(world.replica), program, HOLDSTILL_HOLD_AT="locked")
     held.wait_until_held("locked")
     pid = child(held.process.pid, "exe")  # started as /proc/self/exe
     score = int(Path(f"/proc/{pid}/oom_score_adj").read_text())
@@ -54,8 +55,8 @@ def limited_to(words, program):
 
 
 def least_power(world):
-    """With nothing loaded that lvm would have to load by itself, and with a dead-man that the kernel
-    does not end for want of memory."""
+    """With nothing loaded that lvm would have to load by itself, and with a dead-man that the
+    kernel does not end for want of memory."""
     words = capabilities()
     run("modprobe", "--remove", "--all", "dm-snapshot")
     before = re.findall(r"^ExecStartPre=\+-(.*)$", UNIT.read_text(), re.MULTILINE)

@@ -49,7 +49,7 @@ class Held:
 
 
 def kill(server):
-    """Of what it has written nothing is lost with it, as the lab lets it: the replica is not ahead."""
+    """What it has written is on its disk by then, however the lab lets it: no replica is ahead."""
     time.sleep(WRITTEN_OUT_S)
     server.process.kill()
     server.process.wait()
@@ -197,7 +197,7 @@ def no_client_for_the_lock(world):
 
 
 def source_is_lost(world):
-    """The replica's source dies while the replica is copied: the backup is one, and it follows on."""
+    """The replica's source dies while the replica is copied: it is a backup, and it follows on."""
     held = Held(world.replica, "copy")
     kill(world.primary)
     held.ended((DONE,))

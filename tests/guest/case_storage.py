@@ -14,13 +14,15 @@ from pathlib import Path
 
 import storage
 import tool
-from base import BACKUPS, DESTINATION_DISK, HOME, VG, expect, run, until
+from base import BACKUPS, DESTINATION_DISK, HOME, VG, Failed, expect, run, until
+from bench_ways import PRIMARY_DEVICE
 from case_backup import XFS_BY_GTID
 from case_hang import Interference
 from case_thin import copying
+from devmapper import Device
 from load import Load
 from oracle import manifest
-from tool import Run, config, published, run_tool
+from tool import Run, child, config, published, run_tool
 
 DONE, ROLLED_BACK, PUBLISHED_LEFT, FAILED_LEFT = 0, 4, 5, 6
 SEEN_S_MAX = 60
@@ -28,6 +30,7 @@ GOES_ON_MS_MAX = 3_000  # a commit may meet the window, or a moment's suspend fo
 STORE_MIB = 64
 HOG = "hog"
 SLOW_MS = 20
+LATE_TRIES_MAX = 5
 UDEV_ENDS_S_MAX = 200
 RUN_DIR = Path("/run/holdstill")
 
@@ -44,7 +47,8 @@ class Copying:
 
     def fill(self, mib):
         """The origin is written to, so that its old blocks go to the COW store."""
-        hog = Path(self.server.datadir) / f"{HOG}.{self.hogs}"  # removed, its blocks would be reused
+        # Each stays until the end: the next one would only take over its blocks.
+        hog = Path(self.server.datadir) / f"{HOG}.{self.hogs}"
         self.hogs += 1
         run("dd", "if=/dev/urandom", f"of={hog}", "bs=1M", f"count={mib}", "oflag=direct")
         run("sync", "--file-system", hog)
@@ -107,6 +111,51 @@ def cow_is_extended(world):
 
 def sizes(of):
     return sum("extended 'lab/" in line for line in of.out)
+
+
+def cow_extension_dies(world):
+    """Somebody kills lvm while it has the origin suspended for an extension: the writers go on.
+    Some tries come too late for that, and then all was well."""
+    for _ in range(LATE_TRIES_MAX):
+        figures = extension_killed(world)
+        if figures["exit"] == ROLLED_BACK:
+            return figures
+    raise Failed("lvextend was never met in its suspend: this shows nothing")
+
+
+def extension_killed(world):
+    device = Device(PRIMARY_DEVICE)
+    with Load(world.primary) as load:
+        load.calm_down()
+        under_way = Copying(world.primary, snapshot=store_size(most=STORE_MIB * 4))
+        moment = time.monotonic()
+
+        def kill():
+            pid = child(under_way.run.process.pid, "lvextend")
+            if pid:
+                os.kill(pid, signal.SIGKILL)
+            return pid
+
+        death = Interference(device.is_suspended, kill)
+        under_way.fill(STORE_MIB * 3 // 4)
+        until(SEEN_S_MAX, lambda: told_of_an_extension(under_way.run), "an extension")
+        met = death.found
+        death.over.set()
+        if under_way.run.process.poll() is None:
+            under_way.go_on()
+        under_way.run.wait()
+        worst = load.worst_ms(moment)
+    device.close()
+    code, ends = under_way.run.code, (ROLLED_BACK, DONE) if met else (DONE,)
+    expect(code in ends, f"exit {code}: {under_way.run.words()}")
+    under_way.ended(code, *(("was left suspended",) if code == ROLLED_BACK else ()))
+    expect(worst < GOES_ON_MS_MAX, f"a writer waited {worst:.0f} ms")
+    world.require_clean_slate()
+    return {"exit": code, "worst_commit_ms": round(worst)}
+
+
+def told_of_an_extension(of):
+    return of.process.poll() is not None or any("extended" in line for line in of.out)
 
 
 def cow_will_not_last(world):
@@ -216,7 +265,8 @@ def mount_is_busy(world):
     entered = ["nsenter", f"--target={under_way.run.process.pid}", "--mount", f"--wdns={point}"]
     guest = subprocess.Popen([*entered, "sleep", "600"], stdin=subprocess.DEVNULL)
     try:
-        until(SEEN_S_MAX, lambda: os.readlink(f"/proc/{guest.pid}/cwd") == str(point), "it to stand")
+        stands = Path(f"/proc/{guest.pid}/cwd")
+        until(SEEN_S_MAX, lambda: os.readlink(stands) == str(point), "it to stand there")
         under_way.go_on()
         done = under_way.ended(PUBLISHED_LEFT, "left: mount", "left: snapshot")
     finally:
@@ -343,6 +393,7 @@ def udev_stands_still(world):
 
 CASES = [
     cow_is_extended,
+    cow_extension_dies,
     cow_will_not_last,
     cow_finds_no_room,
     cow_overflows,

@@ -1,5 +1,5 @@
-"""Surroundings that mean harm, or are merely odd: names, links, the caller's environment, files that
-others can change, ledgers that others could have written.
+"""Surroundings that mean harm, or are merely odd: names, links, the caller's environment, files
+that others can change, ledgers that others could have written.
 """
 
 import os
@@ -18,12 +18,12 @@ DONE, FAILED_LEFT = 0, 6
 EVIL = Path("/run/evil")
 PROGRAMS = ("lvcreate", "lvs", "lvm", "lvremove", "lvconvert", "rsync", "dmsetup", "mount", "sh")
 # A dot would end the schema's name, and a backquote the quoting, in the lab's own statements.
-NAMES = ["a b", "-rf", "new\nline", "it's", 'dou"ble', "ünï", "semi;colon", "$(id)", "*?[x]", "#sql"]
+NAMES = ["a b", "-rf", "new\nline", "it's", 'dou"ble', "ünï", "semi;colon", "$(id)", "*?[x]"]
 FILES = [b"-rf", b"a\nb", b"'; rm -rf *", b"\xff\xfe", b"*?[x]\\", b"lost+found"]
 
 
 def odd_names(world):
-    """Schemas, tables and plain files with names that a shell, rsync or a pattern would trip over."""
+    """Schemas, tables and files with names that a shell, rsync or a pattern would trip over."""
     for name in NAMES:
         world.primary.sql(
             f"CREATE DATABASE `{name}`",
@@ -68,7 +68,7 @@ def links_in_paths(world):
 
 
 def environment_of_the_caller(world):
-    """PATH leads to programs that are not the system's, and LD_PRELOAD to a library that is none."""
+    """PATH leads to programs that are not the system's, LD_PRELOAD to a library that is none."""
     fresh_directory(EVIL)
     for name in PROGRAMS:
         program = EVIL / name

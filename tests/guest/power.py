@@ -70,7 +70,7 @@ def keep(path):
 
 
 def begin(phases, passed, failed):
-    """Fails the power in each of these phases; does not return but for a failure before the first."""
+    """Fails the power in each of these phases; returns only if something fails before the first."""
     if not GUEST_ONLY.exists():
         raise NotRun("the power fails in a guest alone")
     return go_on_with({"phases": phases, "passed": passed, "failed": failed})
@@ -97,7 +97,8 @@ def go_on_with(note):
         try:
             fail_power(world.have(XFS_BY_GTID), note)
         except Exception as reason:
-            print(f"not ok power_{note['phases'][0]}  {type(reason).__name__}: {reason}", flush=True)
+            told = f"{type(reason).__name__}: {reason}"
+            print(f"not ok power_{note['phases'][0]}  {told}", flush=True)
             note["failed"] += 1
     NOTE.unlink(missing_ok=True)
     world.forget()
