@@ -40,6 +40,14 @@ fn told<'a>(acts: &'a [String], begin: &str) -> Vec<&'a str> {
     acts.iter().map(String::as_str).filter(|act| act.starts_with(begin)).collect()
 }
 
+/// The store is not extended, for this reason, and so it will not last.
+fn given_up(scenario: &Scenario, why: &str) {
+    let (acts, ended) = filling(scenario, &[]);
+    assert_eq!(ended, Err(GIVEN_UP.into()));
+    let words = format!("NotExtended(\"'{STORE}' is not extended: {why}\")");
+    assert_eq!(told(&acts, "NotExt"), [words]);
+}
+
 #[test]
 fn a_store_that_fills_is_extended() {
     let (acts, ended) = filling(&scenario("mariadb-replica"), &[]);
@@ -65,26 +73,14 @@ fn one_that_may_not_grow_is_given_up() {
     for store in one.plan.sources.iter_mut().filter_map(|source| source.store.as_mut()) {
         store.size_max = store.step;
     }
-    let (acts, ended) = filling(&one, &[]);
-    assert_eq!(ended, Err(GIVEN_UP.into()));
-    let why = "it has 512 MiB, 'cow_extend_max' is 512 MiB";
-    assert_eq!(
-        told(&acts, "NotExt"),
-        [format!("NotExtended(\"'{STORE}' is not extended: {why}\")")]
-    );
+    given_up(&one, "it has 512 MiB, 'cow_extend_max' is 512 MiB");
 }
 
 #[test]
 fn one_in_a_full_group_is_given_up() {
     let one = scenario("mariadb-replica");
     one.sim.arrange().volumes.free = 0;
-    let (acts, ended) = filling(&one, &[]);
-    assert_eq!(ended, Err(GIVEN_UP.into()));
-    let why = "nothing is free in the volume group 'lab'";
-    assert_eq!(
-        told(&acts, "NotExt"),
-        [format!("NotExtended(\"'{STORE}' is not extended: {why}\")")]
-    );
+    given_up(&one, "nothing is free in the volume group 'lab'");
 }
 
 #[test]

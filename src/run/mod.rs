@@ -26,13 +26,14 @@ pub use room::Filling;
 use failure::{COPY, HOLD, MOUNT, PREPARE, PROVE, PUBLISH, RESUME, STOP, WAIT};
 
 use crate::claim::Claim;
-use crate::copy::rsync::Progress;
+use crate::copy::rsync::{Progress, Stats};
 use crate::database::statements::Killed;
 use crate::host::{Ask, Fault, Host};
 use crate::ledger;
 use crate::plan::{Plan, Resume};
 use crate::settle::{Held, Left};
 use crate::store::WindowTimes;
+use crate::units::Millis;
 use crate::wrong::{self, Wrong};
 
 /// What a run tells while it goes on. Acts are told by the host's `Traced` decorator instead.
@@ -42,6 +43,8 @@ pub enum Event {
     Phase(&'static str),
     /// The copy goes on.
     Copying(Progress),
+    /// Everything is copied, in so much time.
+    Copied(Stats, Millis),
     /// How full the fullest COW store is.
     Filling(Filling),
     /// A COW store was made larger: which, and its size.

@@ -66,11 +66,14 @@ pub(super) fn copy(run: &mut Run<'_>, _: Mounted, record: &mut Record) -> Result
     if wrong::design(Wrong::PublishBeforeCopy) {
         return Ok(Copied(()));
     }
+    let began = run.host.now()?;
     let mut rooms = Rooms::of(&run.plan.sources);
     for source in &run.plan.sources {
         let before = record.copied.bytes;
         record.copied.add(copy_one(run, source, before, &mut rooms)?);
     }
+    let took = run.host.now()?.saturating_sub(began) / 1_000_000;
+    (run.tell)(Event::Copied(record.copied, Millis(took)));
     for source in &run.plan.sources {
         let fill = volume(run, source)?.fill_percent;
         record.cow_percent = record.cow_percent.into_iter().chain(fill).reduce(f64::max);

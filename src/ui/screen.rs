@@ -10,12 +10,13 @@ use std::rc::Rc;
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 use super::{complain, report};
-use crate::copy::rsync::Progress;
+use crate::copy::rsync::{Progress, Stats};
 use crate::host::Fault;
 use crate::plan::Plan;
 use crate::recover::Recovered;
 use crate::run::{Event, Filling, Outcome};
 use crate::store::WindowTimes;
+use crate::units::Millis;
 
 /// How the bar looks; it hides itself where there is no terminal.
 const BAR: &str =
@@ -69,6 +70,7 @@ impl Screen {
                 say(phase);
             }
             Event::Copying(progress) => state.copying(*progress),
+            Event::Copied(all, took) => state.copied(*all, *took),
             Event::Filling(filling) => state.filling(filling),
             Event::Extended(what) => state.say(&format!("  extended {what}")),
             Event::NotExtended(why) => state.say(&format!("  {why}")),
@@ -111,6 +113,11 @@ impl State {
             self.told_percent = progress.percent;
             say(&format!("  copied {} ({} %)", progress.bytes, progress.percent));
         }
+    }
+
+    fn copied(&mut self, stats: Stats, took: Millis) {
+        self.end_bar();
+        say(&format!("  copied {} files, {} in {took}", stats.files, stats.bytes));
     }
 
     fn filling(&mut self, filling: &Filling) {

@@ -16,12 +16,11 @@ from case_backup import XFS_BY_GTID
 from case_errors import FREEZES_NEST
 from load import Load
 from server import MARIADB
-from tool import WRONG, Run, child, config, published, run_tool
+from tool import WRONG, Run, child, config, number_of, published, run_tool, whole_run
 
 DONE = 0
 RESUME_MS_MAX = 1_000
 SETTLE_S_MAX = 60
-BEYOND_THE_END = 9_999
 SECONDS_A_DAY = 86_400
 ONE_IN = 10
 
@@ -46,20 +45,17 @@ class Way:
     def __init__(self, world, name):
         server, lock = WAYS[name]
         self.name, self.path = name, config(getattr(world, server), lock=lock)
-        whole = Run("backup", self.path, WRONG, HOLDSTILL_HOLD_AT=str(BEYOND_THE_END))
-        whole.wait().ended(DONE)
-        self.acts = [line.split(" ms  ", 1)[1] for line in whole.out if " ms  " in line]
+        whole, self.acts = whole_run(self.path)
         told = re.search(r"(\d+) acts", "\n".join(whole.err))
         expect(told and int(told[1]) == len(self.acts), f"{told} acts, told {len(self.acts)}")
 
     def window(self):
         """The numbers of the acts while writes may be stopped."""
-        first = next(n for n, act in enumerate(self.acts, 1) if act.startswith("arm the dead"))
-        last = next(n for n, act in enumerate(self.acts, 1) if act.startswith("dismiss"))
-        return range(first, last + 1)
+        first = number_of(self.acts, "arm the dead")
+        return range(first, number_of(self.acts, "dismiss") + 1)
 
     def publishing(self):
-        return next(n for n, act in enumerate(self.acts, 1) if act.startswith("mv "))
+        return number_of(self.acts, "mv ")
 
 
 def hostile(world):

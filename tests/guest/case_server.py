@@ -14,7 +14,7 @@ import tool
 from base import expect, until
 from case_backup import XFS_BY_GTID
 from oracle import has_mark, leave_mark
-from tool import WRONG, Run, config, published, run_tool
+from tool import WRONG, Run, config, number_of, published, run_tool, whole_run
 
 DONE, REFUSED, ROLLED_BACK, FAILED_LEFT = 0, 3, 4, 6
 GO_ON = Path("/run/lab-go-on")
@@ -154,45 +154,43 @@ replica_stopped_while_locked = stopped_while("locked", "replica", (ROLLED_BACK, 
 replica_stopped_while_copy = stopped_while("copy", "replica", (DONE,))
 
 
-def too_many_clients(world):
-    """No connection is left for us: refused before anything is touched."""
-    clients, before = [], world.fingerprint()
+@contextmanager
+def no_client_left(server):
+    """Every connection that the server has is taken."""
+    clients = []
     try:
-        for _ in range(CLIENTS_MAX):
+        while len(clients) < CLIENTS_MAX:
             try:
-                clients.append(world.primary.session())
+                clients.append(server.session())
             except pymysql.Error:
                 break
         expect(len(clients) < CLIENTS_MAX, "the server took every client")
-        done = run_tool("backup", config(world.primary)).ended(REFUSED)
+        yield
     finally:
         for client in clients:
             client.close()
+        until(SEEN_S_MAX, server.answers, "the server to take clients again")
+
+
+def too_many_clients(world):
+    """No connection is left for us: refused before anything is touched."""
+    before, path = world.fingerprint(), config(world.primary)
+    with no_client_left(world.primary):
+        done = run_tool("backup", path).ended(REFUSED)
     told = "\n".join(done.err)
     for word in ("many connections", "hint:"):
         expect(word in told, f"does not say '{word}': {told}")
-    until(SEEN_S_MAX, world.primary.answers, "the server to take clients again")
     expect(world.fingerprint() == before, "a refused run touched something")
     return {"exit": done.code, "told": f"'{done.err[0][:160]}'"}
 
 
 def no_client_for_the_lock(world):
     """The last connection is gone between the plan and the lock session."""
-    probe = Run("backup", config(world.primary), WRONG, HOLDSTILL_HOLD_AT="9999").wait().ended(DONE)
-    acts = [line.split(" ms  ", 1)[1] for line in probe.out if " ms  " in line]
-    number = next(n for n, act in enumerate(acts, 1) if act.startswith("connect the lock"))
-    held, clients = Held(world.primary, str(number)), []
-    try:
-        for _ in range(CLIENTS_MAX):
-            try:
-                clients.append(world.primary.session())
-            except pymysql.Error:
-                break
+    _, acts = whole_run(config(world.primary))
+    number = number_of(acts, "connect the lock")
+    held = Held(world.primary, str(number))
+    with no_client_left(world.primary):
         held.ended((ROLLED_BACK,), "many connections")
-    finally:
-        for client in clients:
-            client.close()
-    until(SEEN_S_MAX, world.primary.answers, "the server to take clients again")
     return settled(world, held)
 
 

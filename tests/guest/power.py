@@ -17,7 +17,7 @@ import tool
 import world
 from base import BACKUPS, HOME, Failed, NotRun, expect, run
 from case_backup import XFS_BY_GTID
-from case_hostile import BEYOND_THE_END, pictures
+from case_hostile import pictures
 from tool import WRONG, Run, config, published, run_tool
 
 NOTE, BOOTED = HOME / "power.json", HOME / "booted"
@@ -111,7 +111,7 @@ def fail_power(at, note):
     phase, path = note["phases"][0], config(at.replica, lock={"kind": "ftwrl"})
     GO_ON.unlink(missing_ok=True)
     race = phase in RACES
-    word = "publish" if race else str(number_of(PHASES[phase], path))
+    word = "publish" if race else str(act_of(PHASES[phase], path))
     time.sleep(WRITTEN_OUT_S)
     for name in ("primary", "replica"):
         run("sync", "--file-system", HOME / name)
@@ -139,18 +139,14 @@ def fail_power(at, note):
     raise Failed("the power did not fail")
 
 
-def number_of(words, path):
+def act_of(words, path):
     """The number of the act that begins so, in a whole run."""
     before = published()
-    whole = Run("backup", path, WRONG, HOLDSTILL_HOLD_AT=str(BEYOND_THE_END)).wait().ended(DONE)
-    acts = [line.split(" ms  ", 1)[1] for line in whole.out if " ms  " in line]
-    acts = [act.removeprefix("lock session: ") for act in acts]
+    _, acts = tool.whole_run(path)
     for name in published() - before:
         run("rm", "-rf", BACKUPS / name)
     run("sync", "--file-system", BACKUPS)
-    found = [n for n, act in enumerate(acts, 1) if act.startswith(words)]
-    expect(found, f"no act begins with '{words}': {acts}")
-    return found[0]
+    return tool.number_of([act.removeprefix("lock session: ") for act in acts], words)
 
 
 def pictures_of(names):

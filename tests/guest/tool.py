@@ -29,6 +29,7 @@ PRIVILEGES = (
 
 BACKUP_S_MAX = 180
 HOLD_S_MAX = 60
+BEYOND_THE_END = 9_999  # a number that no act has
 
 ALL = []  # every process that was started
 
@@ -158,6 +159,19 @@ def end_all():
 
 def run_tool(command, config_path, binary=RELEASED, **environment):
     return Run(command, config_path, binary, **environment).wait()
+
+
+def whole_run(config_path):
+    """A backup in which nothing goes wrong, and its acts in order, as it told them."""
+    whole = Run("backup", config_path, WRONG, HOLDSTILL_HOLD_AT=str(BEYOND_THE_END)).wait().ended(0)
+    return whole, [line.split(" ms  ", 1)[1] for line in whole.out if " ms  " in line]
+
+
+def number_of(acts, words):
+    """The number of the first act that begins so, counted from 1."""
+    found = [number for number, act in enumerate(acts, 1) if act.startswith(words)]
+    expect(found, f"no act begins with '{words}': {acts}")
+    return found[0]
 
 
 def published():
