@@ -92,10 +92,12 @@ pub fn find(host: &dyn Host, state_dir: &Path) -> Result<Vec<Found>, Fault> {
             None => open_to_others(host, [path.as_path()])?,
             known => known.clone(),
         };
-        let ledger = match (others, host.file(&path)) {
-            (Some(why), _) => Err(why),
-            (None, Ok(text)) => parse(&text.unwrap_or_default()),
-            (None, Err(fault)) => Err(fault.to_string()),
+        let ledger = match others {
+            Some(why) => Err(why),
+            None => host
+                .file(&path)
+                .map_err(|fault| fault.to_string())
+                .and_then(|text| parse(&text.unwrap_or_default())),
         };
         found.push(Found { path, ledger });
     }

@@ -1,6 +1,6 @@
 //! Settling dead runs from their ledgers: at boot, by a timer, or at the start of the next run.
 //! It needs no configuration but the state directory, and a server only where an applier was
-//! stopped. The caller holds the run lock, so no run it settles is alive.
+//! stopped in this boot. The caller holds the run lock, so no run it settles is alive.
 
 use std::path::{Path, PathBuf};
 

@@ -18,8 +18,13 @@ fn path() -> PathBuf {
 
 /// A machine on which a run has died while it copied, and the text of its ledger.
 fn died() -> (Scenario, Sim, String) {
+    died_after("rsync")
+}
+
+/// The same right after this act.
+fn died_after(act: &str) -> (Scenario, Sim, String) {
     let one = scenario("mariadb-replica");
-    let script = [(call_of(&one, "rsync") + 1, Blow::CrashBefore)];
+    let script = [(call_of(&one, act) + 1, Blow::CrashBefore)];
     let mut host = Faulty::new(one.sim.clone(), &script);
     run::backup(&mut host, &one.plan, &mut |_| {});
     let sim = host.end().0;
@@ -97,12 +102,24 @@ fn a_recovery_can_be_repeated() {
 
 #[test]
 fn after_a_boot_no_server_is_asked() {
-    let (_, sim, _) = died();
+    let asks = |sim: Sim| {
+        let mut host = crate::common::recorder::Recorder::new(sim);
+        let all = recover::recover(&mut host, Path::new(STATE)).expect("it can look");
+        assert!(all.iter().all(|one| one.end.is_clean()), "{all:#?}");
+        host.acts.take().iter().any(|act| act.contains("session"))
+    };
+    let (_, sim, _) = died_after("STOP SLAVE");
+    assert!(asks(sim.clone()), "its appliers stand, and nobody else would start them");
     sim.power_loss();
-    let mut host = crate::common::recorder::Recorder::new(sim);
-    let all = recover::recover(&mut host, Path::new(STATE)).expect("it can look");
-    assert!(all.iter().all(|one| one.end.is_clean()), "{all:#?}");
-    let asked: Vec<_> =
-        host.acts.take().into_iter().filter(|act| act.contains("session")).collect();
-    assert!(asked.is_empty(), "{asked:#?}");
+    assert!(!asks(sim), "a server that was started anew is its own affair");
+}
+
+#[test]
+fn what_others_could_have_written_is_not_even_read() {
+    let (_, mut sim, text) = died();
+    sim.arrange().files.open_to_others(&path());
+    let all = recovered(&mut sim);
+    let [Recovered { end: End::Unusable { why }, .. }] = all.as_slice() else { panic!("{all:#?}") };
+    assert!(why.starts_with("others can write to"), "{why}");
+    assert_eq!(sim.world().files.text(&path()), Some(text.as_str()));
 }

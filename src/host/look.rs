@@ -58,7 +58,7 @@ pub enum Look {
     /// the pool does not take writes any more.
     Pool(String),
     /// How full the COW store of a thick snapshot is, by the snapshot's name in device-mapper:
-    /// `Store`. Refused if it has overflowed.
+    /// `Store`. Refused if it is lost, or no thick snapshot.
     Store(String),
     /// Listens to the long command for so long, or until it ends or a signal comes: `Said`. Refused
     /// if there is none; past the command's deadline an error, and the command goes on.

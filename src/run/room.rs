@@ -2,7 +2,7 @@
 //! snapshot its COW store, which is extended while it may be; of a thin one its pool.
 //!
 //! A store that overflows costs the snapshot and nothing else; a pool that fills up stops the
-//! server. Both are given up before that.
+//! server. The copy is given up before either.
 
 use std::collections::VecDeque;
 
@@ -89,7 +89,7 @@ impl State<'_> {
                  'cow_percent_stop' is {limit}"
             )));
         }
-        let full_in = self.full_in(run.host.now()?, fill);
+        let full_in = full_in(&mut self.looks, run.host.now()?, fill);
         Ok(Filling { percent, full_in })
     }
 
@@ -127,10 +127,12 @@ impl State<'_> {
     fn let_go_on(&self, run: &mut Run<'_>, died: &Fault) -> Result<(), Fault> {
         let mut over = Ok(());
         for (device, resume) in &self.store.resume {
-            if run.host.device(device)?.is_some_and(|device| device.suspended) {
-                run.host.act(&Act::Run(resume.clone()))?;
-                over = Err(died.clone().during(&format!("'{device}' was left suspended")));
-            }
+            let told = match resumed(run, device, resume) {
+                Ok(false) => continue,
+                Ok(true) => format!("'{device}' was left suspended"),
+                Err(fault) => format!("'{device}' may still be suspended ({fault})"),
+            };
+            over = Err(died.clone().during(&told));
         }
         over
     }
@@ -155,19 +157,49 @@ impl State<'_> {
         let ours = groups.iter().find(|group| group.name == self.source.vg);
         ours.map(|group| group.free).ok_or_else(|| "vgs does not tell what is free".to_owned())
     }
+}
 
-    /// When it will be full, from the oldest look that is remembered to this one.
-    fn full_in(&mut self, now: u64, fill: Fill) -> Option<Millis> {
-        self.looks.push_back((now, fill.used));
-        let old = |at: u64| at.saturating_add(MEMORY_NS) < now;
-        while self.looks.front().is_some_and(|(at, _)| old(*at)) {
-            self.looks.pop_front();
-        }
-        let (began, before) = *self.looks.front()?;
-        let nanos = now.checked_sub(began).filter(|nanos| *nanos >= APART_NS_MIN)?;
-        let written = fill.used.0.checked_sub(before.0).filter(|bytes| *bytes > 0)?;
-        let left = fill.size.0.saturating_sub(fill.used.0);
-        let ms = u128::from(left) * u128::from(nanos / 1_000_000) / u128::from(written);
-        Some(Millis(u64::try_from(ms).unwrap_or(u64::MAX)))
+/// Lets a device go on if it is suspended; whether it was.
+fn resumed(run: &mut Run<'_>, device: &str, resume: &Cmd) -> Result<bool, Fault> {
+    let suspended = run.host.device(device)?.is_some_and(|device| device.suspended);
+    if suspended {
+        run.host.act(&Act::Run(resume.clone()))?;
+    }
+    Ok(suspended)
+}
+
+/// When a store will be full, from the oldest look that is remembered to this one.
+fn full_in(looks: &mut VecDeque<(u64, Bytes)>, now: u64, fill: Fill) -> Option<Millis> {
+    looks.push_back((now, fill.used));
+    while looks.front().is_some_and(|(at, _)| at.saturating_add(MEMORY_NS) < now) {
+        looks.pop_front();
+    }
+    let (began, before) = *looks.front()?;
+    let nanos = now.checked_sub(began).filter(|nanos| *nanos >= APART_NS_MIN)?;
+    let written = fill.used.0.checked_sub(before.0).filter(|bytes| *bytes > 0)?;
+    let left = fill.size.0.saturating_sub(fill.used.0);
+    let ms = u128::from(left) * u128::from(nanos / 1_000_000) / u128::from(written);
+    Some(Millis(u64::try_from(ms).unwrap_or(u64::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    #[test]
+    fn a_store_is_full_when_it_goes_on_as_in_the_last_minute() {
+        let mut looks = VecDeque::new();
+        let mut told = |seconds: u64, mib: u64| {
+            let fill = Fill { used: Bytes(mib << 20), size: Bytes(100 << 20) };
+            full_in(&mut looks, seconds * SECOND, fill).map(|ms| ms.0)
+        };
+        assert_eq!(told(100, 10), None, "one look tells no rate");
+        assert_eq!(told(101, 30), None, "nor do two that are too near");
+        assert_eq!(told(110, 40), Some(20_000), "30 MiB in 10 s, 60 MiB to go");
+        assert_eq!(told(160, 40), Some(120_000), "30 MiB in 60 s");
+        assert_eq!(told(172, 40), None, "nothing for more than a minute");
+        assert_eq!(told(182, 95), Some(2_000), "55 MiB in 22 s, since the look at 160 s");
     }
 }

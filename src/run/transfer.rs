@@ -50,7 +50,7 @@ fn mount_one(run: &mut Run<'_>, source: &Source, point: &PointTimes) -> Result<(
 /// The snapshot as lvm reports it, valid and with our tag.
 fn volume(run: &Run<'_>, source: &Source) -> Result<Volume, Fault> {
     let volumes = lvm::volumes(&run.host.output(&run.plan.report)?).map_err(Fault::unsure)?;
-    let name = lvm::Name::new(&source.vg, &source.snapshot);
+    let name = source.snapshot_name();
     let found = volumes.into_iter().find(|lv| lv.is(&name) && lv.has_tag(&run.plan.tag));
     let volume =
         found.ok_or_else(|| Fault::refused(format!("the snapshot '{name}' is not there")))?;

@@ -84,17 +84,17 @@ pub fn extend(programs: &Programs, snapshot: &Name) -> Cmd {
     lvm(&programs.lvextend, EXTEND_MS_MAX).arg("--yes").arg(snapshot.to_string())
 }
 
+/// The same to this size. A store that has it already is an error of lvm's, and stays as it is.
+#[must_use]
+pub fn to_size(extend: &Cmd, size: Bytes) -> Cmd {
+    extend.clone().arg("--size").arg(format!("{}b", size.0))
+}
+
 /// The devices that are suspended while a store is extended, and what lets each go on.
 pub fn resume(programs: &Programs, names: [&Name; 2]) -> [(String, Cmd); 2] {
     let resume =
         |name: &Name| lvm(&programs.dmsetup, DMSETUP_MS_MAX).arg("resume").arg(name.device());
     names.map(|name| (name.device(), resume(name)))
-}
-
-/// The same to this size. A store that has it already is an error of lvm's, and stays as it is.
-#[must_use]
-pub fn to_size(extend: &Cmd, size: Bytes) -> Cmd {
-    extend.clone().arg("--size").arg(format!("{}b", size.0))
 }
 
 /// The devices of half a snapshot, which an lvm that died leaves in device-mapper and no report of

@@ -1,7 +1,7 @@
 //! Files and directories of the simulated machine, whose they are, and what of them would survive
 //! a power loss.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 
@@ -33,6 +33,8 @@ pub struct Node {
 #[derive(Clone, Debug, Default)]
 pub struct Files {
     nodes: BTreeMap<PathBuf, Node>,
+    /// What others can write to as well.
+    open: BTreeSet<PathBuf>,
 }
 
 /// Where the real machine writes a file before it gets its name.
@@ -56,6 +58,17 @@ impl Files {
         self.foreign_dir(path.parent().unwrap_or(path));
         let node = Node { text: Some(text.into()), synced: true, owner: Owner::Foreign };
         self.nodes.insert(path.into(), node);
+    }
+
+    /// Lets others write to a path.
+    pub fn open_to_others(&mut self, path: &Path) {
+        self.open.insert(path.into());
+    }
+
+    /// Permission bits.
+    pub(super) fn mode(&self, path: &Path) -> u32 {
+        let ours = if self.kind(path) == Some(Kind::Directory) { 0o700 } else { 0o600 };
+        if self.open.contains(path) { ours | 0o022 } else { ours }
     }
 
     /// What stands at a path.

@@ -7,7 +7,7 @@ use super::long;
 use super::report;
 use super::shell;
 use super::world::World;
-use crate::host::{Answer, Entry, Fault, Fill, Kind, Look, Rows, Session, Space};
+use crate::host::{Answer, Entry, Fault, Fill, Look, Rows, Session, Space};
 use crate::units::Bytes;
 
 /// Looks. The world is borrowed mutably, since greeting the server opens a session, and what is
@@ -58,7 +58,7 @@ fn query(world: &World, session: Session, text: &str) -> Result<Rows, Fault> {
 
 fn entry(world: &World, path: &Path) -> Option<Entry> {
     let kind = world.files.kind(path)?;
-    let mode = if kind == Kind::Directory { 0o700 } else { 0o600 };
+    let mode = world.files.mode(path);
     let mounts = world.mounts.iter().filter(|one| path.starts_with(&one.mount.point));
     let mount = mounts.max_by_key(|one| one.mount.point.components().count());
     let device = mount.map_or("0:1", |one| &one.mount.device).to_owned();
