@@ -62,7 +62,10 @@ fn every_fault_is_shown_by_something_that_is_there() {
     assert!(rows.len() > 30, "the table was not found: {rows:?}");
     for (fault, names) in &rows {
         for name in names {
-            assert!(!name.is_empty() && is_there(name), "'{fault}' is shown by '{name}', which is nowhere");
+            assert!(
+                !name.is_empty() && is_there(name),
+                "'{fault}' is shown by '{name}', which is nowhere"
+            );
         }
     }
 }
