@@ -62,9 +62,9 @@ def thin_pool_fills(world):
 
 
 def copying(of):
-    """The process group of the copy."""
+    """The process group of the copy; rsync is asked for its version too, long before."""
     expect(of.process.poll() is None, "it ended before its copy")
-    found = run("pgrep", "-x", "rsync", check=False).split()
+    found = run("pgrep", "--full", "^([^ ]*/)?rsync .*--archive", check=False).split()
     return os.getpgid(int(found[0])) if found else None
 
 
