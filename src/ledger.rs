@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::claim::Claim;
 use crate::host::{Act, Ask, Fault, Host, UNFINISHED};
+use crate::trust;
 
 /// The version this program writes; others are kept and reported, never guessed at.
 pub const VERSION: u32 = 1;
@@ -81,7 +82,7 @@ pub struct Found {
 pub fn find(host: &dyn Host, state_dir: &Path) -> Result<Vec<Found>, Fault> {
     let directory = directory(state_dir);
     let mut found = Vec::new();
-    let others = open_to_others(host, [state_dir, directory.as_path()])?;
+    let others = trust::others(host, &directory)?;
     for name in host
         .list(&directory)?
         .iter()
@@ -89,11 +90,13 @@ pub fn find(host: &dyn Host, state_dir: &Path) -> Result<Vec<Found>, Fault> {
     {
         let path = directory.join(name);
         let others = match &others {
-            None => open_to_others(host, [path.as_path()])?,
+            None => trust::here(host, &path)?,
             known => known.clone(),
         };
         let ledger = match others {
-            Some(why) => Err(why),
+            Some(others) => {
+                Err(format!("{others}: look at the ledger, then run '{}'", others.command()))
+            }
             None => host
                 .file(&path)
                 .map_err(|fault| fault.to_string())
@@ -104,37 +107,11 @@ pub fn find(host: &dyn Host, state_dir: &Path) -> Result<Vec<Found>, Fault> {
     Ok(found)
 }
 
-/// What somebody else could write to of these, if there is one.
-fn open_to_others<const N: usize>(
-    host: &dyn Host,
-    paths: [&Path; N],
-) -> Result<Option<String>, Fault> {
-    let us = host.machine()?.uid;
-    for path in paths {
-        let Some(entry) = host.entry(path)? else { continue };
-        let shown = path.display();
-        if entry.mode & 0o022 != 0 {
-            let mode = entry.mode & 0o7777;
-            return Ok(Some(format!(
-                "others can write to '{shown}' (mode {mode:04o}): look at the ledger, then run \
-                 'chmod go-w {shown}'"
-            )));
-        }
-        if entry.uid != 0 && entry.uid != us {
-            return Ok(Some(format!(
-                "'{shown}' belongs to user {}: look at the ledger, then run 'chown root {shown}'",
-                entry.uid
-            )));
-        }
-    }
-    Ok(None)
-}
-
 /// Removes what belongs to no whole ledger: of a run that died while it wrote its ledger, and had
 /// done nothing else yet, or while it dropped it, and had nothing left.
 pub fn remove_strays(host: &mut dyn Host, state_dir: &Path) -> Result<(), Fault> {
     let directory = directory(state_dir);
-    if open_to_others(host, [state_dir, directory.as_path()])?.is_some() {
+    if trust::others(host, &directory)?.is_some() {
         return Ok(());
     }
     let names = host.list(&directory)?;

@@ -10,6 +10,7 @@ pub mod ui;
 
 pub mod config;
 pub mod option_file;
+pub mod trust;
 
 pub mod plan;
 

@@ -123,3 +123,16 @@ fn what_others_could_have_written_is_not_even_read() {
     assert!(why.starts_with("others can write to"), "{why}");
     assert_eq!(sim.world().files.text(&path()), Some(text.as_str()));
 }
+
+#[test]
+fn a_ledger_below_what_others_could_replace_is_not_read_either() {
+    for above in ["/var", "/var/lib", STATE] {
+        let (_, mut sim, _) = died();
+        sim.arrange().files.open_to_others(Path::new(above));
+        let all = recovered(&mut sim);
+        let [Recovered { end: End::Unusable { why }, .. }] = all.as_slice() else {
+            panic!("{above}: {all:#?}")
+        };
+        assert!(why.starts_with(&format!("others can write to '{above}'")), "{why}");
+    }
+}

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::{Complaint, Config, SecretIn, check, parse};
-use crate::host::{Ask, Entry, Host, Kind};
+use crate::host::{Ask, Entry, Fault, Host, Kind};
+use crate::trust;
 
 /// Reads the configuration file; all complaints at once.
 pub fn load(host: &dyn Host, path: &Path) -> Result<Config, Vec<Complaint>> {
@@ -62,36 +63,24 @@ fn read(host: &dyn Host, path: &Path) -> Result<String, Complaint> {
     }
 }
 
-/// Whether nobody else can change the configuration, or put another one in its place: what it says
-/// is done as root.
+/// Whether nobody else can change the configuration, or put another one in its place.
 fn ours(host: &dyn Host, path: &Path) -> Result<(), Complaint> {
-    nobody_elses(host, path, "the configuration", 0)?;
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    // In a sticky directory others cannot replace what is ours (sticky bit, inode(7)).
-    nobody_elses(host, directory.unwrap_or(Path::new(".")), "the configuration's directory", 0o1000)
-}
-
-fn nobody_elses(host: &dyn Host, path: &Path, what: &str, may: u32) -> Result<(), Complaint> {
-    let (shown, (entry, us)) = (path.display(), looked_at(host, path)?);
-    let Some(Entry { mode, uid, .. }) = entry else { return Ok(()) };
-    if mode & 0o022 != 0 && mode & may == 0 {
-        let found =
-            format!("{what} '{shown}' can be changed by others (mode {:04o})", mode & 0o7777);
-        return Err(Complaint::new(found, format!("Run 'chmod go-w {shown}'.")));
-    }
-    if uid != 0 && uid != us {
-        let found = format!("{what} '{shown}' belongs to user {uid}");
-        return Err(Complaint::new(found, format!("Run 'chown root {shown}'.")));
-    }
-    Ok(())
+    let shown = path.display();
+    let others = trust::others(host, path).map_err(|fault| unseen(path, &fault))?;
+    others.map_or(Ok(()), |others| {
+        let found = format!("the configuration '{shown}' can be changed by others: {others}");
+        Err(Complaint::new(found, format!("Run '{}'.", others.command())))
+    })
 }
 
 /// What stands at a path, and who we are.
 fn looked_at(host: &dyn Host, path: &Path) -> Result<(Option<Entry>, u32), Complaint> {
     let looked = host.entry(path).and_then(|entry| Ok((entry, host.machine()?.uid)));
-    looked.map_err(|fault| {
-        Complaint::new(fault.to_string(), format!("Look at it with 'stat {}'.", path.display()))
-    })
+    looked.map_err(|fault| unseen(path, &fault))
+}
+
+fn unseen(path: &Path, fault: &Fault) -> Complaint {
+    Complaint::new(fault.to_string(), format!("Look at it with 'stat {}'.", path.display()))
 }
 
 /// Whether a file that holds a password is kept from others; `what` names it in the complaint.

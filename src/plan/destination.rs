@@ -7,6 +7,7 @@ use super::source::{OnVolume, mount_of};
 use super::{Note, Refusal, source};
 use crate::config::Config;
 use crate::host::{Ask, Entry, Host, Kind, Mount};
+use crate::trust;
 use crate::units::Bytes;
 
 /// What a copy may need beyond the files themselves, in percent: directories, block ends, and what
@@ -72,7 +73,7 @@ fn directory(host: &dyn Host, path: &Path) -> Result<Entry, Refusal> {
         let what = format!("the destination '{shown}' is not a directory");
         return Err(Refusal::new(what, "Name a directory under [destination]."));
     }
-    if entry.mode & 0o022 != 0 {
+    if trust::can_be_written_by_others(&entry) {
         let mode = entry.mode & 0o7777;
         let what =
             format!("the destination '{shown}' can be written to by others (mode {mode:04o})");
