@@ -19,7 +19,7 @@ BACKUPS = Path("/backup")  # on its own disk
 SOCKETS = Path("/run/mysqld")
 STATE = Path("/var/lib/holdstill")  # the ledger's place
 VG = "lab"
-SETTINGS = {}  # words like runs=7 beside the names of the cases; only the benchmark has any
+SETTINGS = {}  # words like runs=7 beside the names of the cases; few cases have any
 
 COMMAND_S_MAX = 120
 

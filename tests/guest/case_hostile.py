@@ -20,6 +20,7 @@ from tool import WRONG, Run, child, config, number_of, published, run_tool, whol
 
 DONE = 0
 RESUME_MS_MAX = 1_000
+TRIES_MAX = 3  # a busy machine is late now and then; what holds the writers is late each time
 SETTLE_S_MAX = 60
 SECONDS_A_DAY = 86_400
 ONE_IN = 10
@@ -59,24 +60,37 @@ class Way:
 
 
 def hostile(world):
-    """Every cell behind the one that `after` names, until `seconds` of uptime are over."""
-    after, end = SETTINGS.get("after", ""), float(SETTINGS.get("seconds", "inf"))
-    cells, every, seen = 0, True, not after
+    """The cells that `only` names, or every cell behind the one that `after` names, until `seconds`
+    of uptime are over."""
+    end = float(SETTINGS.get("seconds", "inf"))
+    cells, every = 0, True
     with Load(world.primary) as load:
         load.calm_down()
         for name in WAYS:
-            if not seen and not after.startswith(f"{name}/"):
-                continue
-            way = Way(world, name)
-            for number in range(1, len(way.acts) + 1):
-                for which in SIGNALS:
-                    if seen and time.monotonic() < end:
-                        strike_and_tell(world, load, way, number, which)
-                        cells += 1
-                    else:
-                        every = every and not seen
-                    seen = seen or after == f"{name}/{number}/{which}"
+            for way, number, which in chosen(lambda n=name: Way(world, n), name):
+                if time.monotonic() < end:
+                    strike_and_tell(world, load, way, number, which)
+                    cells += 1
+                else:
+                    every = False
     return {"cells": cells, "every": every}
+
+
+def chosen(make, name):
+    """The cells of a way that are asked for; a way without any is not even made."""
+    only = {tuple(cell.split("/")) for cell in SETTINGS.get("only", "").split(",") if cell}
+    after = tuple(SETTINGS.get("after", "").split("/"))
+    done = list(WAYS).index(after[0]) if after[0] else -1
+    if list(WAYS).index(name) < done or only and name not in {cell[0] for cell in only}:
+        return
+    way = make()
+    behind = name != after[0]
+    for number in range(1, len(way.acts) + 1):
+        for which in SIGNALS:
+            cell = (name, str(number), which)
+            if behind and (not only or cell in only):
+                yield way, number, which
+            behind = behind or cell == after
 
 
 def hostile_gate(world):
@@ -97,12 +111,21 @@ def strike_and_tell(world, load, way, number, which):
     """One line for each cell: the host makes its table of them."""
     identity = f"{way.name}/{number}/{which}"
     try:
-        figures = strike(world, load, way, number, which)
+        figures = in_time(lambda: strike(world, load, way, number, which))
     except Exception as error:
         print(f"   cell {identity}  failed  {way.acts[number - 1][:60]}: {error}", flush=True)
         raise
     told = "  ".join(f"{key}={value}" for key, value in figures.items())
     print(f"   cell {identity}  ok  {told}  {way.acts[number - 1][:60]}", flush=True)
+
+
+def in_time(cell):
+    """A cell's figures, and how often it was tried until the writers went on in time."""
+    for tries in range(1, TRIES_MAX + 1):
+        figures = cell()
+        if figures["resumed_ms"] <= RESUME_MS_MAX:
+            return figures | ({"tries": tries} if tries > 1 else {})
+    raise Failed(f"the writers went on after {figures['resumed_ms']} ms, {TRIES_MAX} times late")
 
 
 def strike(world, load, way, number, which):
@@ -112,7 +135,6 @@ def strike(world, load, way, number, which):
     moment = time.monotonic()
     send(held.process, which)
     resumed = load.resume_ms(moment)
-    expect(resumed <= RESUME_MS_MAX, f"the writers went on after {resumed:.0f} ms")
     held.wait(SETTLE_S_MAX)
     new = published() - before
     expect(len(new) <= 1 and (not new or number >= way.publishing()), f"published {new}")
