@@ -4,6 +4,7 @@
 //! behaves as the simulated one does. The real half is ignored unless asked for, and then fails if
 //! the lab is not there: it never passes by not running.
 
+mod copying;
 mod shell;
 mod thin;
 
@@ -38,6 +39,7 @@ struct Place {
     programs: Programs,
     lvs: PathBuf,
     lvm: PathBuf,
+    rsync: PathBuf,
     /// The pool, where the origin is a thin volume.
     pool: String,
     /// The devices that the group is on.
@@ -66,7 +68,7 @@ const CASES: [(&str, Case); 10] = [
 
 #[test]
 fn on_the_simulated_machine() {
-    for (name, case) in CASES.into_iter().chain(shell::CASES) {
+    for (name, case) in CASES.into_iter().chain(shell::CASES).chain(copying::CASES) {
         println!("case: {name}");
         let mut sim = common::scenarios().remove(0).sim;
         case(&mut sim, &simulated());
@@ -83,7 +85,7 @@ fn on_the_simulated_machine() {
 fn on_the_real_machine() {
     let mut host = Linux::new().expect("the process can be prepared");
     let place = real(&host);
-    for (name, case) in CASES.into_iter().chain(shell::CASES) {
+    for (name, case) in CASES.into_iter().chain(shell::CASES).chain(copying::CASES) {
         println!("case: {name}");
         case(&mut host, &place);
     }
@@ -113,6 +115,7 @@ fn simulated() -> Place {
         },
         lvs: plan.report.program,
         lvm: "/sbin/lvm".into(),
+        rsync: "/usr/bin/rsync".into(),
         pool: String::new(),
         devices: vec!["/dev/sdb".into()],
         dead_man: true,
@@ -151,6 +154,7 @@ fn real(host: &Linux) -> Place {
         },
         lvs: program("lvs"),
         lvm: program("lvm"),
+        rsync: program("rsync"),
         pool: told("HOLDSTILL_LAB_POOL"),
         devices: devices(host, program("pvs"), &told("HOLDSTILL_LAB_VG")),
         dead_man: false,
@@ -274,25 +278,30 @@ fn snapshot_of_nothing(host: &mut dyn Host, place: &Place) {
     place.claim(&lv).undo(host).expect("removing nothing is done");
 }
 
-fn mount_comes_and_goes(host: &mut dyn Host, place: &Place) {
-    let lv = format!("hs-{RUN}");
+/// Mounts a volume of ours.
+fn mounted(host: &mut dyn Host, place: &Place, lv: &str) -> MountOrder {
     let point = PathBuf::from(format!("/run/holdstill/{RUN}"));
-    let name = Name::new(&place.vg, &lv);
-    place.take(host, &lv, Bytes(64 << 20)).expect("there is room");
     host.act(&Act::Isolate).expect("a namespace can be had");
     host.act(&Act::MakeDir(point.clone())).expect("the point can be made");
     let order = MountOrder {
-        device: name.node(),
-        point: point.clone(),
+        device: Name::new(&place.vg, lv).node(),
+        point,
         kind: place.filesystem.clone(),
         data: if place.filesystem == "xfs" { "nouuid".into() } else { String::new() },
     };
-    host.act(&Act::Mount(order)).expect("the snapshot can be mounted");
+    host.act(&Act::Mount(order.clone())).expect("the snapshot can be mounted");
+    order
+}
+
+fn mount_comes_and_goes(host: &mut dyn Host, place: &Place) {
+    let lv = format!("hs-{RUN}");
+    place.take(host, &lv, Bytes(64 << 20)).expect("there is room");
+    let MountOrder { device, point, .. } = mounted(host, place, &lv);
     let mounts = host.mounts().expect("mounts can be read");
     let found = mounts.iter().rev().find(|one| one.point == point).expect("it is mounted");
     assert_eq!(found.device, place.volume(host, &lv).expect("it is reported").device);
     assert!(found.read_only);
-    let claim = Claim::Mounted { point: point.clone(), device: name.node() };
+    let claim = Claim::Mounted { point: point.clone(), device };
     claim.undo(host).expect("it can be unmounted");
     assert_eq!(host.entry(&point).expect("it can be looked at"), None);
     claim.undo(host).expect("unmounting nothing is done");

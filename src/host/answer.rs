@@ -45,10 +45,10 @@ pub enum Answer {
     Sight(Sight),
     /// See [`Said`].
     Said(Said),
-    /// See [`Store`].
-    Store(Store),
-    /// See [`Fill`].
-    Fill(Fill),
+    /// See [`CowFill`].
+    CowFill(CowFill),
+    /// See [`PoolFill`].
+    PoolFill(PoolFill),
     /// See [`Device`]; nothing if there is none.
     Device(Option<Device>),
 }
@@ -206,7 +206,7 @@ pub struct Device {
 
 /// How full the COW store of a thick snapshot is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Store {
+pub struct CowFill {
     /// What is written, the kernel's own notes included.
     pub used: Bytes,
     /// Its size.
@@ -215,7 +215,7 @@ pub struct Store {
 
 /// How full a thin pool is, in whole percent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fill {
+pub struct PoolFill {
     /// Of its data.
     pub data_percent: u64,
     /// Of its metadata.
@@ -229,7 +229,7 @@ impl Machine {
     }
 }
 
-impl Store {
+impl CowFill {
     /// How full it is, in whole percent; one of no size is full.
     pub fn percent(self) -> u64 {
         let hundredfold = u128::from(self.used.0) * 100;

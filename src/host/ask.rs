@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Answer, Cmd, Device, Entry, Fault, Fill, Host, Link, Login, Look, Machine, Mount, Point, Rows,
-    Said, Session, Sight, Space, Standing, Store, Watch,
+    Answer, Cmd, CowFill, Device, Entry, Fault, Host, Link, Login, Look, Machine, Mount, Point,
+    PoolFill, Rows, Said, Session, Sight, Space, Standing, Watch,
 };
 use crate::units::{Bytes, Millis};
 
@@ -58,9 +58,9 @@ pub trait Ask {
     /// Device-mapper's device of this name.
     fn device(&self, name: &str) -> Result<Option<Device>, Fault>;
     /// How full a thin pool is.
-    fn fill(&self, pool: &str) -> Result<Fill, Fault>;
+    fn pool(&self, pool: &str) -> Result<PoolFill, Fault>;
     /// How full a thick snapshot's COW store is.
-    fn store(&self, snapshot: &str) -> Result<Store, Fault>;
+    fn cow(&self, snapshot: &str) -> Result<CowFill, Fault>;
     /// What the long command says within this time.
     fn hear(&self, ms_max: Millis) -> Result<Said, Fault>;
 }
@@ -134,12 +134,12 @@ impl<H: Host + ?Sized> Ask for H {
         take!(self.look(&Look::Device(name.into())), Device)
     }
 
-    fn fill(&self, pool: &str) -> Result<Fill, Fault> {
-        take!(self.look(&Look::Pool(pool.into())), Fill)
+    fn pool(&self, pool: &str) -> Result<PoolFill, Fault> {
+        take!(self.look(&Look::Pool(pool.into())), PoolFill)
     }
 
-    fn store(&self, snapshot: &str) -> Result<Store, Fault> {
-        take!(self.look(&Look::Store(snapshot.into())), Store)
+    fn cow(&self, snapshot: &str) -> Result<CowFill, Fault> {
+        take!(self.look(&Look::Cow(snapshot.into())), CowFill)
     }
 
     fn hear(&self, ms_max: Millis) -> Result<Said, Fault> {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::act::Cmd;
-use super::answer::Fill;
+use super::answer::PoolFill;
 use super::fault::Fault;
 use crate::units::Millis;
 
@@ -54,12 +54,12 @@ pub enum Look {
     Watch(Watch),
     /// Device-mapper's device of this name, be it live or not: `Device`.
     Device(String),
-    /// How full a thin pool is, by the name of its device in device-mapper: `Fill`. Refused where
+    /// How full a thin pool is, by its name in device-mapper: `PoolFill`. Refused where
     /// the pool does not take writes any more.
     Pool(String),
     /// How full the COW store of a thick snapshot is, by the snapshot's name in device-mapper:
-    /// `Store`. Refused if it is lost, or no thick snapshot.
-    Store(String),
+    /// `CowFill`. Refused if it is lost, or no thick snapshot.
+    Cow(String),
     /// Listens to the long command for so long, or until it ends or a signal comes: `Said`. Refused
     /// if there is none; past the command's deadline an error, and the command goes on.
     Hear(Millis),
@@ -120,8 +120,8 @@ pub struct Brim {
 
 impl Brim {
     /// Whether a pool that is so full is still below the brim.
-    pub fn check(&self, fill: Fill) -> Result<(), Fault> {
-        let Fill { data_percent, metadata_percent } = fill;
+    pub fn check(&self, fill: PoolFill) -> Result<(), Fault> {
+        let PoolFill { data_percent, metadata_percent } = fill;
         if data_percent.max(metadata_percent) < self.percent_max {
             return Ok(());
         }
@@ -216,7 +216,7 @@ impl fmt::Display for Look {
             Self::Point(point) => write!(f, "look at the device {}", point.origin),
             Self::Device(name) => write!(f, "look for the device {name}"),
             Self::Pool(pool) => write!(f, "look at the pool {pool}"),
-            Self::Store(name) => write!(f, "look at the COW store of {name}"),
+            Self::Cow(name) => write!(f, "look at the COW store of {name}"),
             Self::Hear(ms) => write!(f, "listen for {ms}"),
             Self::Watch(watch) => write!(f, "watch the device {}", watch.point.origin),
         }

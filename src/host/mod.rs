@@ -21,8 +21,8 @@ pub mod traced;
 
 pub use act::{Act, Cmd, Guard, MountOrder, Overrun, Shell, Sql, UNFINISHED};
 pub use answer::{
-    Answer, Device, Entry, Exit, Fill, Kind, Link, Machine, Mount, Rows, Said, Sight, Space,
-    Standing, Store, Thaw,
+    Answer, CowFill, Device, Entry, Exit, Kind, Link, Machine, Mount, PoolFill, Rows, Said, Sight,
+    Space, Standing, Thaw,
 };
 pub use ask::Ask;
 pub use fault::{Cause, Fault, NO_TLS};

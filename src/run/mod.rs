@@ -5,6 +5,7 @@
 //! function that makes them true, so the order is checked by the compiler.
 //! Deliberately absent: any decision that the plan could have made.
 
+mod destination;
 mod failure;
 mod laps;
 mod point;

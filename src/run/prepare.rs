@@ -1,7 +1,7 @@
 //! Everything before the window: the ledger first, then what can be made ready while the server
 //! still writes, so that little is left to do while it does not.
 
-use super::Run;
+use super::{Run, destination};
 use crate::database::coordinates::{self, Channel};
 use crate::database::settings;
 use crate::host::{Act, Ask, Fault, Rows, Session};
@@ -35,7 +35,7 @@ fn save_ledger(run: &mut Run<'_>) -> Result<(), Fault> {
 pub(super) fn stage(run: &mut Run<'_>, record: &Record) -> Result<(), Fault> {
     let plan = run.plan;
     run.host.act(&Act::Isolate)?;
-    destination_stands(run)?;
+    destination::stands(run)?;
     run.host.act(&Act::NewDir(plan.publish.partial.clone()))?;
     store::save(run.host, &plan.publish.partial, record)?;
     for source in &plan.sources {
@@ -48,23 +48,6 @@ pub(super) fn stage(run: &mut Run<'_>, record: &Record) -> Result<(), Fault> {
         return save_ledger(run);
     }
     Ok(())
-}
-
-/// Whether what was planned on is mounted at the destination still: what is written there while
-/// nothing is would fill the filesystem below. The table of mounts is asked and not the filesystem,
-/// which may hang.
-pub(super) fn destination_stands(run: &Run<'_>) -> Result<(), Fault> {
-    let (point, device) = &run.plan.publish.mount;
-    let mounts = run.host.mounts()?;
-    let found = mounts.iter().rev().find(|mount| mount.point == *point);
-    if found.is_some_and(|mount| mount.device == *device) {
-        return Ok(());
-    }
-    let found = found.map_or_else(|| "nothing".into(), |mount| format!("device {}", mount.device));
-    Err(Fault::refused(format!(
-        "the destination is not what it was: expected device {device} mounted at '{}', found {found}",
-        point.display()
-    )))
 }
 
 /// Makes the COW stores and the shell of lvm that will take the orders: what costs time and can be

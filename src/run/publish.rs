@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use super::transfer::Copied;
-use super::{Run, prepare, record};
+use super::{Run, destination, record};
 use crate::host::{Act, Ask, Fault, Host};
 use crate::plan::Plan;
 use crate::store::{self, Record};
@@ -26,7 +26,7 @@ pub(super) fn publish(
     let plan = run.plan;
     let partial = &plan.publish.partial;
     proven(plan, &record)?;
-    prepare::destination_stands(run)?;
+    destination::stands(run)?;
     record::finish(&mut record, run);
     record::save_coordinates(run, &record)?;
     store::save(run.host, partial, &record)?;

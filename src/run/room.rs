@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use super::{Event, Run};
-use crate::host::{Act, Ask, Cmd, Fault, Store as Fill};
+use crate::host::{Act, Ask, Cmd, CowFill, Fault};
 use crate::plan::{Source, Store};
 use crate::snapshot::{lvm, thick};
 use crate::units::{Bytes, Millis};
@@ -58,7 +58,7 @@ impl<'a> Rooms<'a> {
     /// Looks at all of them; an error if one of them will not last.
     pub(super) fn look(&mut self, run: &mut Run<'_>) -> Result<(), Fault> {
         // A full pool stops the server's writes, so a copy that comes near that is given up.
-        run.plan.brims.iter().try_for_each(|brim| brim.check(run.host.fill(&brim.pool)?))?;
+        run.plan.brims.iter().try_for_each(|brim| brim.check(run.host.pool(&brim.pool)?))?;
         let mut fullest: Option<Filling> = None;
         for state in &mut self.stores {
             let filling = state.look(run)?;
@@ -75,10 +75,10 @@ impl<'a> Rooms<'a> {
 
 impl State<'_> {
     fn look(&mut self, run: &mut Run<'_>) -> Result<Filling, Fault> {
-        let mut fill = run.host.store(&self.store.device)?;
+        let mut fill = run.host.cow(&self.store.device)?;
         if fill.percent() >= self.store.percent_extend && !self.at_its_end {
             self.extend(run, fill)?;
-            fill = run.host.store(&self.store.device)?;
+            fill = run.host.cow(&self.store.device)?;
         }
         let percent = fill.percent();
         if percent >= self.store.percent_stop {
@@ -95,7 +95,7 @@ impl State<'_> {
 
     /// Makes the store larger, as far as the limit and the group let it. What cannot be extended
     /// may still last.
-    fn extend(&mut self, run: &mut Run<'_>, fill: Fill) -> Result<(), Fault> {
+    fn extend(&mut self, run: &mut Run<'_>, fill: CowFill) -> Result<(), Fault> {
         let name = self.source.snapshot_name();
         let size = match self.larger(run, fill) {
             Ok(size) => size,
@@ -138,7 +138,7 @@ impl State<'_> {
     }
 
     /// The size that it is extended to, or why it is not.
-    fn larger(&self, run: &Run<'_>, fill: Fill) -> Result<Bytes, String> {
+    fn larger(&self, run: &Run<'_>, fill: CowFill) -> Result<Bytes, String> {
         let Store { step, size_max, group, .. } = self.store;
         if fill.size >= *size_max {
             return Err(format!("it has {}, 'cow_extend_max' is {size_max}", fill.size));
@@ -169,7 +169,7 @@ fn resumed(run: &mut Run<'_>, device: &str, resume: &Cmd) -> Result<bool, Fault>
 }
 
 /// When a store will be full, from the oldest look that is remembered to this one.
-fn full_in(looks: &mut VecDeque<(u64, Bytes)>, now: u64, fill: Fill) -> Option<Millis> {
+fn full_in(looks: &mut VecDeque<(u64, Bytes)>, now: u64, fill: CowFill) -> Option<Millis> {
     looks.push_back((now, fill.used));
     while looks.front().is_some_and(|(at, _)| at.saturating_add(MEMORY_NS) < now) {
         looks.pop_front();
@@ -192,7 +192,7 @@ mod tests {
     fn a_store_is_full_when_it_goes_on_as_in_the_last_minute() {
         let mut looks = VecDeque::new();
         let mut told = |seconds: u64, mib: u64| {
-            let fill = Fill { used: Bytes(mib << 20), size: Bytes(100 << 20) };
+            let fill = CowFill { used: Bytes(mib << 20), size: Bytes(100 << 20) };
             full_in(&mut looks, seconds * SECOND, fill).map(|ms| ms.0)
         };
         assert_eq!(told(100, 10), None, "one look tells no rate");

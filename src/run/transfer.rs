@@ -3,7 +3,7 @@
 
 use super::room::Rooms;
 use super::window::Taken;
-use super::{Event, Run, prepare};
+use super::{Event, Run, destination};
 use crate::copy::rsync::{self, Stats};
 use crate::host::{Act, Ask, Exit, Fault};
 use crate::plan::Source;
@@ -97,11 +97,11 @@ fn copy_one(
             (run.tell)(Event::Copying(progress.after(before)));
         }
         run.heed_signal()?;
-        prepare::destination_stands(run)?;
-        rooms.look(run)?;
+        destination::stands(run)?;
         if let Some(exit) = said.exit {
             return succeeded(&exit).map(|()| tail.stats());
         }
+        rooms.look(run)?;
     }
 }
 

@@ -126,11 +126,11 @@ fn order_fails(host: &mut dyn Host, place: &Place) {
 }
 
 fn fill_is_told(host: &mut dyn Host, place: &Place) {
-    let fill = host.fill(&pool(place)).expect("it can be looked at");
+    let fill = host.pool(&pool(place)).expect("it can be looked at");
     println!("{fill:?}");
     let brim = |percent_max| Brim { pool: pool(place), percent_max };
     assert_eq!(brim(100).check(fill), Ok(()));
     brim(fill.data_percent.max(fill.metadata_percent)).check(fill).expect_err("it is so full");
-    host.fill("no-such-pool").expect_err("there is no such device");
-    host.fill(&place.origin().device()).expect_err("a volume is no pool");
+    host.pool("no-such-pool").expect_err("there is no such device");
+    host.pool(&place.origin().device()).expect_err("a volume is no pool");
 }

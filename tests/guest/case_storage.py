@@ -30,6 +30,7 @@ GOES_ON_MS_MAX = 3_000  # a commit may meet the window, or a moment's suspend fo
 STORE_MIB = 64
 HOG = "hog"
 SLOW_MS = 20
+SOUND_S, BROKEN_S = 2, 600
 LATE_TRIES_MAX = 5
 UDEV_ENDS_S_MAX = 200
 RUN_DIR = Path("/run/holdstill")
@@ -223,6 +224,22 @@ def cow_disk_breaks(world):
     return {"exit": done.code, "worst_commit_ms": round(worst)}
 
 
+def cow_disk_flickers(world):
+    """The store's disk works, and then it does not for a while: the snapshot is given up for good."""
+    under_way = Copying(world.primary, snapshot=store_size())
+    breaks(f"{snapshot()}-cow", f"flakey {{rest}} {SOUND_S} {BROKEN_S}")
+    until(SEEN_S_MAX, lambda: "Invalid" in flicker(under_way), "the snapshot to be lost")
+    under_way.go_on()
+    done = under_way.ended(ROLLED_BACK, "is lost")
+    world.require_clean_slate()
+    return {"exit": done.code}
+
+
+def flicker(under_way):
+    under_way.fill(1)
+    return run("dmsetup", "status", snapshot())
+
+
 def cow_disk_is_slow(world):
     """Every access to the store takes its time: the backup takes longer, and is one."""
     under_way = Copying(world.primary, snapshot=store_size(most=STORE_MIB * 4))
@@ -314,6 +331,27 @@ def destination_breaks(world):
     return {"exit": done.code, "took_s": f"{done.seconds:.1f}"}
 
 
+def destination_turns_read_only(world):
+    """As ext4 does over an error of its disk: nothing can be written, not even removed."""
+    with destination_on_a_volume() as point:
+        run("mount", "-o", "remount,errors=remount-ro", point)
+        where = {"directory": str(point / "backups")}
+        under_way = Copying(world.primary, destination=where)
+        number = os.stat(point).st_dev
+        node = Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}").resolve().name
+        Path(f"/sys/fs/ext4/{node}/trigger_fs_error").write_text("by the lab")
+        under_way.go_on()
+        done = under_way.ended(FAILED_LEFT, "Read-only file system", "left: partial copy", "hint:")
+        run("umount", point)
+        run("fsck.ext4", "-y", f"/dev/{VG}/{HOG}", check=False)
+        run("mount", f"/dev/{VG}/{HOG}", point)
+        under_way.recovered()
+        rest = sorted(path.name for path in (point / "backups").iterdir())
+        expect(not rest, f"left at the destination: {rest}")
+    world.require_clean_slate()
+    return {"exit": done.code}
+
+
 def mend(device, table, point):
     run("umount", point)
     run("dmsetup", "load", device, "--table", table)
@@ -401,11 +439,13 @@ CASES = [
     cow_finds_no_room,
     cow_overflows,
     cow_disk_breaks,
+    cow_disk_flickers,
     cow_disk_is_slow,
     snapshot_is_unreadable,
     snapshot_is_held,
     mount_is_busy,
     destination_breaks,
+    destination_turns_read_only,
     destination_is_unmounted,
     mount_point_is_taken,
     udev_stands_still,

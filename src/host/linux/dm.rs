@@ -11,7 +11,7 @@ use std::path::Path;
 use nix::errno::Errno;
 
 use super::kernel::{self, DM_CALL_BYTES, DmCall};
-use crate::host::{self, Fault, Fill, Point, Sign, Standing, Store};
+use crate::host::{self, CowFill, Fault, Point, PoolFill, Sign, Standing};
 use crate::units::Bytes;
 
 /// Where device-mapper is asked (linux/dm-ioctl.h: `DM_DIR` and `DM_CONTROL_NODE`).
@@ -105,9 +105,9 @@ impl DeviceMapper {
     }
 
     /// How full a pool is.
-    pub(super) fn fill(&mut self, pool: &str) -> Result<Fill, Fault> {
+    pub(super) fn pool(&mut self, pool: &str) -> Result<PoolFill, Fault> {
         let status = pool_status(pool, self.look(pool)?)?;
-        fill(status).ok_or_else(|| {
+        pool_fill(status).ok_or_else(|| {
             Fault::refused(format!(
                 "the thin pool '{pool}' takes no writes: its status is '{status}'"
             ))
@@ -115,12 +115,12 @@ impl DeviceMapper {
     }
 
     /// How full the COW store of a snapshot is.
-    pub(super) fn store(&mut self, snapshot: &str) -> Result<Store, Fault> {
+    pub(super) fn cow(&mut self, snapshot: &str) -> Result<CowFill, Fault> {
         let target = there(snapshot, self.look(snapshot)?)?.target;
         let target = target
             .filter(|target| target.kind == "snapshot")
             .ok_or_else(|| Fault::refused(format!("'{snapshot}' is not a thick snapshot")))?;
-        store(target.status).ok_or_else(|| {
+        cow_fill(target.status).ok_or_else(|| {
             let status = target.status;
             let why = format!("the COW store of '{snapshot}' is lost: its status is '{status}'");
             Fault::refused(why)
@@ -175,15 +175,15 @@ fn pool_status<'a>(pool: &str, device: Option<Device<'a>>) -> Result<&'a str, Fa
 
 /// What a snapshot's status says of its COW store: used and all sectors, and behind them those of
 /// the kernel's own notes; `Invalid` or `Overflow` if it is lost (`snapshot_status` in dm-snap.c).
-fn store(status: &str) -> Option<Store> {
+fn cow_fill(status: &str) -> Option<CowFill> {
     let (used, rest) = status.split_once('/')?;
     let bytes = |sectors: &str| Some(Bytes(sectors.parse::<u64>().ok()?.checked_mul(512)?));
-    Some(Store { used: bytes(used)?, size: bytes(rest.split(' ').next()?)? })
+    Some(CowFill { used: bytes(used)?, size: bytes(rest.split(' ').next()?)? })
 }
 
 /// What a pool's status says of its fill: used and all blocks of metadata, then of data; nothing if
 /// the fifth word does not say that it takes writes, or the eighth that it needs a check.
-fn fill(status: &str) -> Option<Fill> {
+fn pool_fill(status: &str) -> Option<PoolFill> {
     let words: Vec<&str> = status.split(' ').collect();
     let percent = |at: usize| {
         let (used, all) = words.get(at)?.split_once('/')?;
@@ -191,7 +191,7 @@ fn fill(status: &str) -> Option<Fill> {
         used.checked_mul(100)?.checked_div(all)
     };
     let sound = words.get(4) == Some(&"rw") && !words.contains(&"needs_check");
-    let found = Fill { metadata_percent: percent(1)?, data_percent: percent(2)? };
+    let found = PoolFill { metadata_percent: percent(1)?, data_percent: percent(2)? };
     sound.then_some(found)
 }
 
@@ -327,7 +327,7 @@ mod tests {
     fn a_pools_fill_is_read_while_it_takes_writes() {
         // As Linux 6.1 writes it.
         let sound = "1 117/1024 864/1024 - rw discard_passdown queue_if_no_space - 256 ";
-        assert_eq!(fill(sound), Some(Fill { data_percent: 84, metadata_percent: 11 }));
+        assert_eq!(pool_fill(sound), Some(PoolFill { data_percent: 84, metadata_percent: 11 }));
         for (from, to) in [
             ("rw", "out_of_data_space"),
             ("rw", "ro"),
@@ -335,17 +335,17 @@ mod tests {
             ("864/1024", "864/0"),
             ("117/1024", "117"),
         ] {
-            assert_eq!(fill(&sound.replace(from, to)), None, "{to}");
+            assert_eq!(pool_fill(&sound.replace(from, to)), None, "{to}");
         }
-        assert_eq!(fill("Fail"), None);
+        assert_eq!(pool_fill("Fail"), None);
     }
 
     #[test]
     fn a_stores_fill_is_read_while_it_is_valid() {
-        let found = store("24/32768 16").unwrap();
-        assert_eq!(found, Store { used: Bytes(24 * 512), size: Bytes(32768 * 512) });
+        let found = cow_fill("24/32768 16").unwrap();
+        assert_eq!(found, CowFill { used: Bytes(24 * 512), size: Bytes(32768 * 512) });
         for lost in ["Invalid", "Overflow", "Merge failed", "Unknown", "", "24/", "/24", "a/b 1"] {
-            assert_eq!(store(lost), None, "{lost}");
+            assert_eq!(cow_fill(lost), None, "{lost}");
         }
     }
 

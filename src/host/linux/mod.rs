@@ -187,8 +187,8 @@ impl Host for Linux {
             Look::Point(point) => self.standing(point).map(Answer::Standing),
             Look::Watch(watch) => self.watch(watch).map(Answer::Sight),
             Look::Device(name) => self.device_mapper.borrow_mut().device(name).map(Answer::Device),
-            Look::Pool(pool) => self.device_mapper.borrow_mut().fill(pool).map(Answer::Fill),
-            Look::Store(name) => self.device_mapper.borrow_mut().store(name).map(Answer::Store),
+            Look::Pool(pool) => self.device_mapper.borrow_mut().pool(pool).map(Answer::PoolFill),
+            Look::Cow(name) => self.device_mapper.borrow_mut().cow(name).map(Answer::CowFill),
             Look::Hear(ms) => self.long.borrow_mut().hear(*ms, &self.interrupt()).map(Answer::Said),
         }
     }

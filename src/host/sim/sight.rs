@@ -7,7 +7,7 @@ use super::long;
 use super::report;
 use super::shell;
 use super::world::World;
-use crate::host::{Answer, Entry, Fault, Fill, Look, Rows, Session, Space};
+use crate::host::{Answer, Entry, Fault, Look, PoolFill, Rows, Session, Space};
 use crate::units::Bytes;
 
 /// Looks. The world is borrowed mutably, since greeting the server opens a session, and what is
@@ -32,8 +32,8 @@ pub(super) fn look(world: &mut World, what: &Look) -> Result<Answer, Fault> {
         Look::Greet(_) => Answer::Connection(world.server.greet(Session::Control)),
         Look::Point(point) => Answer::Standing(shell::standing(world, point)?),
         Look::Device(name) => Answer::Device(world.volumes.device(name)),
-        Look::Pool(pool) => Answer::Fill(fill(world, pool)?),
-        Look::Store(name) => Answer::Store(world.volumes.store(name)?),
+        Look::Pool(pool) => Answer::PoolFill(fill(world, pool)?),
+        Look::Cow(name) => Answer::CowFill(world.volumes.cow(name)?),
         Look::Hear(ms) => Answer::Said(long::hear(world, *ms)?),
         Look::Watch(watch) => Answer::Sight(shell::watch(world, watch)?),
         Look::Query { session, text, .. } => Answer::Rows(query(world, *session, text)?),
@@ -41,9 +41,9 @@ pub(super) fn look(world: &mut World, what: &Look) -> Result<Answer, Fault> {
 }
 
 /// How full a pool is.
-fn fill(world: &World, pool: &str) -> Result<Fill, Fault> {
+fn fill(world: &World, pool: &str) -> Result<PoolFill, Fault> {
     let data_percent = world.volumes.pool(pool)?.percent;
-    Ok(Fill { data_percent, metadata_percent: 10 })
+    Ok(PoolFill { data_percent, metadata_percent: 10 })
 }
 
 fn query(world: &World, session: Session, text: &str) -> Result<Rows, Fault> {

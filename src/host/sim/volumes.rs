@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::files::Owner;
 use super::server::{Channel, Server};
-use crate::host::{Device, Fault, Store};
+use crate::host::{CowFill, Device, Fault};
 use crate::snapshot::lvm::Name;
 use crate::snapshot::thin;
 use crate::units::Bytes;
@@ -183,14 +183,14 @@ impl Volumes {
     }
 
     /// How full the COW store of a snapshot is.
-    pub(super) fn store(&self, device: &str) -> Result<Store, Fault> {
+    pub(super) fn cow(&self, device: &str) -> Result<CowFill, Fault> {
         let found = self.all.iter().find(|lv| lv.name().device() == device && lv.can_overflow());
         let none = || Fault::refused(format!("'{device}' is not a thick snapshot"));
         match found.ok_or_else(none)? {
             lv if lv.overflowed => {
                 Err(Fault::refused(format!("the COW store of '{device}' is lost")))
             }
-            lv => Ok(Store { used: Bytes(lv.used), size: Bytes(lv.size) }),
+            lv => Ok(CowFill { used: Bytes(lv.used), size: Bytes(lv.size) }),
         }
     }
 
