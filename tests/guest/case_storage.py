@@ -225,7 +225,7 @@ def cow_disk_breaks(world):
 
 
 def cow_disk_flickers(world):
-    """The store's disk works, and then it does not for a while: the snapshot is given up for good."""
+    """The store's disk works, and then it does not: the snapshot is given up."""
     under_way = Copying(world.primary, snapshot=store_size())
     breaks(f"{snapshot()}-cow", f"flakey {{rest}} {SOUND_S} {BROKEN_S}")
     until(SEEN_S_MAX, lambda: "Invalid" in flicker(under_way), "the snapshot to be lost")

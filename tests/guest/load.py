@@ -19,6 +19,7 @@ All tables grow by inserts: replaying what a picture already holds breaks on a d
 leaving something out shows as a missing row. Updates alone would heal both in row format.
 """
 
+import bisect
 import multiprocessing
 import random
 import time
@@ -72,6 +73,7 @@ class Load:
         self.server = server
         self.stopping, self.calm = _fork.Event(), _fork.Event()
         self.logs = fresh_directory(Path("/run/lab-writers"))
+        self.read = [(0, [])] * WRITERS  # how far each log was read, and what it said
         self.writers = [
             _fork.Process(target=_write, args=(self, number), daemon=True)
             for number in range(WRITERS)
@@ -110,16 +112,22 @@ class Load:
 
     def commits(self, number):
         """(end, milliseconds) of each commit of one writer, on the monotonic clock."""
+        place, known = self.read[number]
         try:
-            lines = self.log(number).read_text().splitlines()
+            with self.log(number).open() as log:
+                log.seek(place)
+                new = log.read().rpartition("\n")
         except FileNotFoundError:
             return []
-        return [tuple(map(float, line.split())) for line in lines if line.count(" ") == 1]
+        if not new[0]:
+            return known
+        known = known + [tuple(map(float, line.split())) for line in new[0].splitlines()]
+        self.read[number] = place + len(new[0]) + len(new[1]), known
+        return known
 
     def worst_ms(self, since=0.0):
-        return max(
-            (ms for n in range(WRITERS) for end, ms in self.commits(n) if end >= since), default=0
-        )
+        waits = (ms for n in range(WRITERS) for _, ms in later(self.commits(n), since))
+        return max(waits, default=0)
 
     def count(self):
         return sum(len(self.commits(n)) for n in range(WRITERS))
@@ -129,12 +137,17 @@ class Load:
 
         def next_commits():
             ends = [
-                min((end for end, _ in self.commits(n) if end > moment), default=None)
+                next((end for end, _ in later(self.commits(n), moment)), None)
                 for n in range(WRITERS)
             ]
             return ends if None not in ends else None
 
         return (max(until(limit_s, next_commits, "every writer to go on")) - moment) * 1000
+
+
+def later(commits, moment):
+    """Those of one writer that ended after the moment; they are in order."""
+    return commits[bisect.bisect_right(commits, moment, key=lambda commit: commit[0]) :]
 
 
 def _write(load, number):

@@ -1,4 +1,8 @@
-//! The command line: what is typed becomes one call each. Only this file knows clap.
+//! The command line: what is typed becomes one call each, in a file each. Only here: clap.
+
+mod audit;
+mod backup;
+mod recover;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -6,16 +10,12 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
-use crate::config::{self, Config, StateDir};
+use crate::config::{self, Config};
 use crate::error::{Code, Stop};
-use crate::host::dry::DryRun;
 use crate::host::linux::{self, Linux, deadman};
 use crate::host::traced::Traced;
 use crate::host::{Act, Ask, Fault, Host, Login};
-use crate::plan::{self, Refusal};
-use crate::recover::{self, Recovered};
 use crate::ui::{self, Screen};
-use crate::{ledger, run, store};
 
 /// Where the configuration is looked for.
 const CONFIG: &str = "/etc/holdstill/holdstill.toml";
@@ -83,10 +83,10 @@ pub fn main() -> ExitCode {
     ui::log_to_stderr(args.verbose);
     let ended = match &args.command {
         Command::DeadMan { charge } => return deadman::run(charge).into(),
-        Command::Backup(file) => backup(&file.config),
-        Command::Audit(file) => audit(&file.config),
-        Command::Recover(ledgers) => recover(ledgers),
-        Command::List(file) => list(&file.config),
+        Command::Backup(file) => backup::backup(&file.config),
+        Command::Audit(file) => audit::audit(&file.config),
+        Command::Recover(ledgers) => recover::recover(ledgers),
+        Command::List(file) => audit::list(&file.config),
     };
     let code = ended.unwrap_or_else(|stop| {
         ui::complain(&stop.message());
@@ -125,77 +125,6 @@ fn usage(told: &clap::Error) -> Code {
     if told.use_stderr() { Code::Usage } else { Code::Clean }
 }
 
-/// One backup: lock, settle the dead, plan, run, report.
-fn backup(file: &Path) -> Result<Code, Stop> {
-    let screen = Screen::new();
-    let mut host = shown(&screen, machine()?);
-    let (config, login) = load(&host, file)?;
-    if host.entry(&config.state_dir).map_err(Refusal::from)?.is_some() {
-        lock(&mut host, &config.state_dir, "a run that still plans")?;
-        settle_the_dead(&mut host, &config, &screen)?;
-    }
-    let plan = plan::make::plan(&host, &config, &login)?;
-    lock(&mut host, &config.state_dir, &format!("run {}", plan.run))?;
-    host.act(&Act::MakeDir(ledger::directory(&config.state_dir)))?;
-    screen.begin(&plan);
-    let outcome = run::backup(&mut host, &plan, &mut |event| screen.event(&event));
-    drop(host);
-    screen.outcome(&plan, &outcome);
-    Ok(Code::of(&outcome))
-}
-
-/// The plan and what was found, printed; every act is refused by the decorator.
-fn audit(file: &Path) -> Result<Code, Stop> {
-    let host = DryRun(linux()?);
-    let (config, login) = load(&host, file)?;
-    let dead = ledger::find(&host, &config.state_dir)?;
-    let plan = plan::make::plan(&host, &config, &login)?;
-    ui::tell(&ui::audit(&plan, &dead));
-    Ok(Code::Clean)
-}
-
-/// Settles every dead run; 6 if something is left. A ledger says by itself what is to be done, so
-/// a configuration that cannot be read does not stop it; but then it is never a success, since the
-/// ledgers may be elsewhere.
-fn recover(from: &Ledgers) -> Result<Code, Stop> {
-    let screen = Screen::new();
-    let mut host = shown(&screen, linux()?);
-    let (state_dir, complaints) = match &from.state_dir {
-        Some(told) => (StateDir::Told(told.clone()), Vec::new()),
-        None => config::state_dir(&host, &from.file.config),
-    };
-    let (StateDir::Told(path) | StateDir::Assumed(path)) = &state_dir;
-    if !complaints.is_empty() {
-        ui::complain(&Stop::Usage(complaints).message());
-        ui::complain(&format!("settling what is in '{}' all the same\n", path.display()));
-    }
-    let code = settle(&mut host, path)?;
-    drop(host);
-    match (state_dir, code) {
-        (StateDir::Assumed(_), Code::Clean) => Ok(Code::Usage),
-        (_, code) => Ok(code),
-    }
-}
-
-fn settle(host: &mut dyn Host, state_dir: &Path) -> Result<Code, Stop> {
-    if host.entry(state_dir)?.is_none() {
-        ui::tell("nothing to recover\n");
-        return Ok(Code::Clean);
-    }
-    lock(host, state_dir, "a recovery")?;
-    let all = recover::recover(host, state_dir)?;
-    ui::tell(&ui::recovered(&all));
-    let clean = all.iter().all(|one| one.end.is_clean());
-    Ok(if clean { Code::Clean } else { Code::FailedLeft })
-}
-
-fn list(file: &Path) -> Result<Code, Stop> {
-    let host = DryRun(linux()?);
-    let config = read(&host, file)?;
-    ui::tell(&ui::list(&store::list(&host, &config.destination.directory)?));
-    Ok(Code::Clean)
-}
-
 fn read(host: &dyn Host, file: &Path) -> Result<Config, Stop> {
     config::load(host, file).map_err(Stop::Usage)
 }
@@ -216,19 +145,5 @@ fn lock(host: &mut dyn Host, state_dir: &Path, who: &str) -> Result<(), Stop> {
         Ok(_) => Ok(()),
         Err(Fault::Refused(holder)) => Err(Stop::Busy { holder: holder.why }),
         Err(other) => Err(other.into()),
-    }
-}
-
-/// What dead runs left is settled before a new plan looks at the machine.
-fn settle_the_dead(host: &mut dyn Host, config: &Config, screen: &Screen) -> Result<(), Stop> {
-    let all = recover::recover(host, &config.state_dir)?;
-    let unsettled: Vec<&Recovered> = all.iter().filter(|one| !one.end.is_clean()).collect();
-    screen.recovered(&all);
-    match unsettled.first() {
-        None => Ok(()),
-        Some(one) => Err(Stop::Unsettled(Refusal::new(
-            format!("a dead run is not settled: its ledger '{}' is kept", one.path.display()),
-            "Run 'holdstill recover' and do what it says, then try again.",
-        ))),
     }
 }
