@@ -271,7 +271,7 @@ fn remove_snapshot(
 /// Gives what stands in the way of an undo some time, except before the first try.
 fn wait_before(attempt: usize, host: &mut dyn Host) {
     if attempt > 0 {
-        let _only_time_is_lost = host.act(&Act::Pause(RETRY_PAUSE));
+        let _only_time_is_lost = host.pause(RETRY_PAUSE);
     }
 }
 

@@ -73,9 +73,9 @@ pub enum Stop {
     /// The command line or the configuration is wrong.
     #[error("{}", complaints(.0))]
     Usage(Vec<Complaint>),
-    /// The plan refuses.
-    #[error("{0}")]
-    Refused(#[from] Refusal),
+    /// The plan refuses, for each of these reasons.
+    #[error("{}", refusals(.0))]
+    Refused(Vec<Refusal>),
     /// A dead run was found and cannot be settled.
     #[error("{0}")]
     Unsettled(Refusal),
@@ -88,6 +88,12 @@ pub enum Stop {
     /// The machine does not do what it always does.
     #[error("{0:#}")]
     Unexpected(#[from] anyhow::Error),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(vec![refusal])
+    }
 }
 
 impl From<Fault> for Stop {
@@ -113,7 +119,8 @@ impl Stop {
         let mut text = String::new();
         match self {
             Self::Usage(all) => all.iter().for_each(|one| tell(&mut text, &one.clone().into())),
-            Self::Refused(one) | Self::Unsettled(one) => tell(&mut text, one),
+            Self::Refused(all) => all.iter().for_each(|one| tell(&mut text, one)),
+            Self::Unsettled(one) => tell(&mut text, one),
             Self::Busy { .. } => tell(
                 &mut text,
                 &Refusal::new(self.to_string(), "Wait for it to end, or look at it with 'ps'."),
@@ -131,6 +138,10 @@ fn tell(text: &mut String, one: &Refusal) {
     }
 }
 
+fn refusals(all: &[Refusal]) -> String {
+    all.iter().map(Refusal::to_string).collect::<Vec<_>>().join("; ")
+}
+
 fn complaints(all: &[Complaint]) -> String {
     all.iter().map(Complaint::to_string).collect::<Vec<_>>().join("; ")
 }
@@ -141,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_message_has_its_hint_on_a_line_of_its_own() {
-        let stop = Stop::Refused(Refusal::new("cannot do it", "Run 'this'."));
+        let stop = Stop::from(Refusal::new("cannot do it", "Run 'this'."));
         assert_eq!(stop.message(), "holdstill: cannot do it\nhint: Run 'this'.\n");
         assert_eq!(stop.code().number(), 3);
     }

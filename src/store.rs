@@ -3,6 +3,7 @@
 //! The record is written first, as a partial one, so that an unfinished directory says whose it
 //! is; the finished record is written last, before the rename that publishes.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -159,6 +160,9 @@ pub struct Summary {
     pub copied: CopiedSummary,
     /// The lock window.
     pub window: WindowSummary,
+    /// How long each phase took, by its name.
+    #[serde(default)]
+    pub timings_ms: BTreeMap<String, Millis>,
 }
 
 /// The size of a backup.

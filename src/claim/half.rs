@@ -47,7 +47,7 @@ pub(super) fn clear(
     };
     let (mut found, mut shared) = look(host)?;
     if found.own.is_empty() && (found.suspended || found.real && !shared) {
-        host.act(&Act::Pause(MOMENT))?;
+        host.pause(MOMENT)?;
         (found, shared) = look(host)?;
     }
     let below = (found.real && !shared).then_some(half.real.as_str());

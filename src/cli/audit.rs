@@ -2,19 +2,43 @@
 
 use std::path::Path;
 
-use super::{linux, load, read};
+use super::{ConfigFile, linux, load, read};
 use crate::error::{Code, Stop};
 use crate::host::dry::DryRun;
-use crate::{ledger, plan, store, ui};
+use crate::plan::audit::{Pace, Sampling, audit};
+use crate::units::Millis;
+use crate::{store, ui};
 
-/// The plan and what was found, printed; every act is refused by the decorator.
-pub(super) fn audit(file: &Path) -> Result<Code, Stop> {
+/// How often, and how many times, the volumes' write rate is looked at, unless it is watched.
+const EACH: Millis = Millis(1_000);
+const SAMPLES: u32 = 2;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Print one JSON object instead of a text.
+    #[arg(long)]
+    json: bool,
+    /// Look for so long how fast the volumes are written to, and show each second what is known.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    watch: Option<u32>,
+}
+
+/// What was found, and the plan; every act is refused by the decorator.
+pub(super) fn run(options: &Options) -> Result<Code, Stop> {
     let host = DryRun(linux()?);
-    let (config, login) = load(&host, file)?;
-    let dead = ledger::find(&host, &config.state_dir)?;
-    let plan = plan::make::plan(&host, &config, &login)?;
-    ui::tell(&ui::audit(&plan, &dead));
-    Ok(Code::Clean)
+    let (config, login) = load(&host, &options.file.config)?;
+    let sampling = Sampling { each: EACH, samples: options.watch.unwrap_or(SAMPLES) };
+    let shown = options.watch.is_some() && !options.json;
+    let mut tell = |pace: &Pace| {
+        if shown {
+            ui::tell(&ui::audit::pace(pace));
+        }
+    };
+    let found = audit(&host, &config, &login, &sampling, &mut tell);
+    ui::tell(&if options.json { ui::audit::json(&found) } else { ui::audit::text(&found) });
+    Ok(ui::audit::code(&found))
 }
 
 /// The backups of the destination, oldest first.

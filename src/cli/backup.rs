@@ -20,7 +20,7 @@ pub(super) fn backup(file: &Path) -> Result<Code, Stop> {
         lock(&mut host, &config.state_dir, "a run that still plans")?;
         settle_the_dead(&mut host, &config, &screen)?;
     }
-    let plan = plan::make::plan(&host, &config, &login)?;
+    let plan = plan::make::plan(&host, &config, &login).map_err(Stop::Refused)?;
     lock(&mut host, &config.state_dir, &format!("run {}", plan.run))?;
     host.act(&Act::MakeDir(ledger::directory(&config.state_dir)))?;
     screen.begin(&plan);

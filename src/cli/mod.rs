@@ -45,7 +45,7 @@ enum Command {
     /// Make one backup.
     Backup(ConfigFile),
     /// Show what a backup would look at and do, and touch nothing.
-    Audit(ConfigFile),
+    Audit(audit::Options),
     /// Settle what dead runs left behind. Safe to run at any time.
     Recover(Ledgers),
     /// List the backups of the destination.
@@ -84,7 +84,7 @@ pub fn main() -> ExitCode {
     let ended = match &args.command {
         Command::DeadMan { charge } => return deadman::run(charge).into(),
         Command::Backup(file) => backup::backup(&file.config),
-        Command::Audit(file) => audit::audit(&file.config),
+        Command::Audit(options) => audit::run(options),
         Command::Recover(ledgers) => recover::recover(ledgers),
         Command::List(file) => audit::list(&file.config),
     };

@@ -88,6 +88,11 @@ pub fn channels(server: &Server, status: &Rows) -> Result<Vec<Channel>, String> 
     (0..status.rows.len()).map(|row| channel(server, status, row)).collect()
 }
 
+/// How many seconds a channel is behind its source, as the server tells; nothing if it does not.
+pub fn lag(status: &Rows, row: usize) -> Option<u64> {
+    either(status, row, "Seconds_Behind_Source", "Seconds_Behind_Master")?.parse().ok()
+}
+
 fn channel(server: &Server, status: &Rows, row: usize) -> Result<Channel, String> {
     let text = |new: &str, old: &str| -> Result<String, String> {
         let found = either(status, row, new, old);

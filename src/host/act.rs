@@ -65,8 +65,6 @@ pub enum Act {
     Freeze(PathBuf),
     /// Thaws a mounted filesystem: `Thaw`.
     Thaw(PathBuf),
-    /// Lets some time pass before something is tried again.
-    Pause(Millis),
     /// Runs a command to its end; exit status 0 is success. Its standard output: `Text`.
     Run(Cmd),
     /// Starts a long command and returns at once; what becomes of it, [`Look::Hear`] tells. It
@@ -219,7 +217,6 @@ impl fmt::Display for Act {
             Self::Disarm => f.write_str("dismiss the dead-man"),
             Self::Freeze(path) => write!(f, "fsfreeze --freeze {}", path.display()),
             Self::Thaw(path) => write!(f, "fsfreeze --unfreeze {}", path.display()),
-            Self::Pause(ms) => write!(f, "wait for {ms}"),
             Self::Run(cmd) | Self::Start(cmd) => write!(f, "{cmd}"),
             Self::End => f.write_str("end the long command, if it still runs"),
             Self::OpenShell(shell) => write!(f, "start {} as a shell", shell.program.display()),

@@ -63,6 +63,8 @@ pub trait Ask {
     fn cow(&self, snapshot: &str) -> Result<CowFill, Fault>;
     /// What the long command says within this time.
     fn hear(&self, ms_max: Millis) -> Result<Said, Fault>;
+    /// Lets some time pass.
+    fn pause(&self, ms: Millis) -> Result<(), Fault>;
 }
 
 impl<H: Host + ?Sized> Ask for H {
@@ -144,5 +146,9 @@ impl<H: Host + ?Sized> Ask for H {
 
     fn hear(&self, ms_max: Millis) -> Result<Said, Fault> {
         take!(self.look(&Look::Hear(ms_max)), Said)
+    }
+
+    fn pause(&self, ms: Millis) -> Result<(), Fault> {
+        self.look(&Look::Pause(ms)).map(drop)
     }
 }

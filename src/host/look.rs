@@ -63,6 +63,8 @@ pub enum Look {
     /// Listens to the long command for so long, or until it ends or a signal comes: `Said`. Refused
     /// if there is none; past the command's deadline an error, and the command goes on.
     Hear(Millis),
+    /// Lets some time pass, before something is tried or looked at again: `Done`.
+    Pause(Millis),
 }
 
 /// Where the snapshot point of a volume is seen. The point itself is the origin's suspend.
@@ -218,6 +220,7 @@ impl fmt::Display for Look {
             Self::Pool(pool) => write!(f, "look at the pool {pool}"),
             Self::Cow(name) => write!(f, "look at the COW store of {name}"),
             Self::Hear(ms) => write!(f, "listen for {ms}"),
+            Self::Pause(ms) => write!(f, "wait for {ms}"),
             Self::Watch(watch) => write!(f, "watch the device {}", watch.point.origin),
         }
     }

@@ -8,7 +8,7 @@ use super::space::Room;
 use super::take::Way;
 use super::tools::Programs;
 use super::{
-    Note, Patience, Plan, Publish, Refusal, Source, Store, Tools, When, Window, replication, source,
+    Patience, Plan, Publish, Refusal, Source, Store, Tools, When, Window, replication, source,
 };
 use crate::claim::Claim;
 use crate::config::Config;
@@ -47,7 +47,6 @@ pub(super) struct Found {
     pub(super) way: Way,
     pub(super) when: When,
     pub(super) destination: super::destination::Found,
-    pub(super) notes: Vec<Note>,
 }
 
 /// Every name of the run, decided before anything of that name exists.
@@ -77,7 +76,6 @@ pub(super) fn plan(config: &Config, login: &Login, found: Found) -> Result<Plan,
         machine: found.machine,
         login: login.clone(),
         server: found.server,
-        notes: found.notes,
         sources,
         tag: names.tag,
         datadir: found.source.datadir,

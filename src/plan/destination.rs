@@ -25,23 +25,38 @@ pub(super) struct Found {
     pub(super) device: String,
 }
 
-/// How much the copy will read, if the destination can take it.
+/// Where the destination is.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    entry: Entry,
+    mount: Mount,
+}
+
+/// The destination's place, if a backup can be written there.
+pub(super) fn place(host: &dyn Host, config: &Config) -> Result<Place, Refusal> {
+    let path = &config.destination.directory;
+    let entry = directory(host, path)?;
+    let mount = writable(host, path, &entry)?;
+    Ok(Place { entry, mount })
+}
+
+/// How much the copy will read, if the destination is another filesystem with room for it.
 pub(super) fn check(
     host: &dyn Host,
     config: &Config,
+    place: Place,
     source: &source::Found,
     notes: &mut Vec<Note>,
 ) -> Result<Found, Refusal> {
     let path = &config.destination.directory;
     let shown = path.display();
-    let entry = directory(host, path)?;
+    let Place { entry, mount: Mount { point: mount, device, kind, .. } } = place;
     let on_source = |one: &&OnVolume| one.mount.device == entry.device;
     if let Some(volume) = source.volumes.iter().find(on_source) {
         let at = volume.mount.point.display();
         let what = format!("the destination '{shown}' is on the filesystem it backs up ('{at}')");
         return Err(Refusal::new(what, "Name a directory on another disk or machine."));
     }
-    let Mount { point: mount, device, .. } = writable(host, path, &entry)?;
     let mut wanted = Bytes(0);
     for part in source.volumes.iter().flat_map(|volume| &volume.parts) {
         wanted.0 = wanted.0.saturating_add(host.usage(&part.real)?.0);
@@ -57,7 +72,11 @@ pub(super) fn check(
         let hint = "Remove old backups ('holdstill list' shows them), or name another directory.";
         return Err(Refusal::new(what, hint));
     }
-    pass(notes, "destination", format!("'{shown}': {wanted} to copy, {free} free"));
+    pass(
+        notes,
+        "destination",
+        format!("'{shown}' ({kind}, device {device}): {wanted} to copy, {free} free"),
+    );
     Ok(Found { copy_bytes: wanted, mount, device })
 }
 

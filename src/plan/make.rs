@@ -1,45 +1,131 @@
-//! Making the plan: look at everything a backup depends on, in this order, and refuse before the
-//! first effect. The host is `&dyn Host`, so nothing here can act.
+//! Making the plan: look at everything a backup depends on, in this order, before the first effect.
+//! What refuses does not end the looking: whoever asks hears all of it at once, but for what would
+//! need the part that is missing. The host is `&dyn Host`, so nothing here can act.
 
+use super::server::Met;
+use super::space::Room;
 use super::{
     Note, Plan, Refusal, assemble, destination, freeze, replication, server, source, space,
     statements, take, tools, unlocked,
 };
 use crate::config::Config;
 use crate::host::{Host, Login};
+use crate::units::Bytes;
 
-/// Looks at everything a backup depends on, and decides everything a run will do.
-pub fn plan(host: &dyn Host, config: &Config, login: &Login) -> Result<Plan, Refusal> {
-    let mut notes = Vec::new();
-    let machine = tools::machine(host)?;
-    let (programs, versions) = tools::find(host, &mut notes)?;
-    let met = server::meet(host, config, login, &mut notes)?;
-    let source = source::find(host, &met, &programs, &mut notes)?;
-    let patience = statements::look(host, config, &met, &mut notes)?;
-    let replica = replication::look(host, config, login, &met, &mut notes)?;
-    unlocked::check(host, &met, replica.as_ref(), &mut notes)?;
-    let rooms = space::rooms(host, config, &programs, &source, &mut notes)?;
-    let way = take::way(host, &programs, &versions, &source, &mut notes)?;
-    let when = way.when(host, &config.lock, met.kind, &mut notes)?;
-    let freeze = freeze::points(host, config, &machine, &source, &mut notes)?;
-    let destination = destination::check(host, config, &source, &mut notes)?;
-    let found = assemble::Found {
-        machine,
-        programs,
-        versions,
-        server: met.server,
-        kind: met.kind,
-        source,
-        patience,
-        replica,
-        rooms,
-        freeze,
-        way,
-        when,
-        destination,
-        notes,
+/// What the looking brought.
+#[derive(Clone, Debug)]
+pub struct Survey {
+    /// Every aspect, in the order of looking.
+    pub notes: Vec<Note>,
+    /// What a run would do; nothing if an aspect is a refusal.
+    pub plan: Option<Plan>,
+    /// What was found, whether or not there is a plan.
+    pub(super) found: Found,
+}
+
+/// The parts that were found.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Found {
+    pub(super) met: Option<Met>,
+    pub(super) source: Option<source::Found>,
+    pub(super) rooms: Option<Vec<Room>>,
+    pub(super) copy_bytes: Option<Bytes>,
+}
+
+/// Decides everything a run will do, or tells all that speaks against it.
+pub fn plan(host: &dyn Host, config: &Config, login: &Login) -> Result<Plan, Vec<Refusal>> {
+    let Survey { notes, plan, .. } = survey(host, config, login);
+    plan.ok_or_else(|| notes.iter().filter_map(Note::as_refusal).collect())
+}
+
+/// Looks at everything a backup depends on.
+pub fn survey(host: &dyn Host, config: &Config, login: &Login) -> Survey {
+    let mut all = Vec::new();
+    let notes = &mut all;
+    let machine = look(notes, "user", |_| tools::machine(host));
+    let tools = look(notes, "programs", |notes| tools::find(host, notes));
+    let met = look(notes, "server", |notes| server::meet(host, config, login, notes));
+    if let Some(met) = &met {
+        fit(host, login, met, notes);
+    }
+    let source = met.as_ref().zip(tools.as_ref()).and_then(|(met, (programs, _))| {
+        look(notes, "source", |notes| source::find(host, met, programs, notes))
+    });
+    let patience = met.as_ref().and_then(|met| {
+        look(notes, "statements", |notes| statements::look(host, config, met, notes))
+    });
+    let replica = met.as_ref().and_then(|met| {
+        look(notes, "replication", |notes| replication::look(host, config, login, met, notes))
+    });
+    if let (Some(met), Some(replica)) = (&met, &replica) {
+        look(notes, "lock", |notes| unlocked::check(host, met, replica.as_ref(), notes));
+    }
+    let on_lvm = tools.as_ref().zip(source.as_ref());
+    let rooms = on_lvm.and_then(|((programs, _), source)| {
+        look(notes, "snapshot", |notes| space::rooms(host, config, programs, source, notes))
+    });
+    let way = on_lvm.and_then(|((programs, versions), source)| {
+        look(notes, "snapshot", |notes| take::way(host, programs, versions, source, notes))
+    });
+    let when = way.as_ref().zip(met.as_ref()).and_then(|(way, met)| {
+        look(notes, "lock", |notes| way.when(host, &config.lock, met.kind, notes))
+    });
+    let freeze = machine.as_ref().zip(source.as_ref()).and_then(|(machine, source)| {
+        look(notes, "freeze", |notes| freeze::points(host, config, machine, source, notes))
+    });
+    let place = look(notes, "destination", |_| destination::place(host, config));
+    let destination = place.zip(source.as_ref()).and_then(|(place, source)| {
+        look(notes, "destination", |notes| destination::check(host, config, place, source, notes))
+    });
+    let copy_bytes = destination.as_ref().map(|destination| destination.copy_bytes);
+    let found =
+        Found { met: met.clone(), source: source.clone(), rooms: rooms.clone(), copy_bytes };
+    let whole = move || {
+        let (programs, versions) = tools?;
+        let met = met?;
+        Some(assemble::Found {
+            machine: machine?,
+            programs,
+            versions,
+            server: met.server,
+            kind: met.kind,
+            source: source?,
+            patience: patience?,
+            replica: replica?,
+            rooms: rooms?,
+            freeze: freeze?,
+            way: way?,
+            when: when?,
+            destination: destination?,
+        })
     };
-    assemble::plan(config, login, found)
+    let decided =
+        whole().and_then(|whole| look(notes, "plan", |_| assemble::plan(config, login, whole)));
+    let refused = all.iter().any(|note| note.as_refusal().is_some());
+    let plan = decided.filter(|_| !refused);
+    Survey { notes: all, plan, found }
+}
+
+/// Whether the server that was met may be backed up, as far as it tells by itself.
+fn fit(host: &dyn Host, login: &Login, met: &Met, notes: &mut Vec<Note>) {
+    look(notes, "privileges", |notes| server::may_lock(met, notes));
+    look(notes, "server", |_| server::no_cluster(met));
+    look(notes, "server", |_| server::memory_only_log(met));
+    look(notes, "files", |notes| server::files_are_here(host, login, met, notes));
+}
+
+/// Looks at one aspect; what refuses is a note as well.
+fn look<T>(
+    notes: &mut Vec<Note>,
+    aspect: &'static str,
+    looking: impl FnOnce(&mut Vec<Note>) -> Result<T, Refusal>,
+) -> Option<T> {
+    let refusal = match looking(notes) {
+        Ok(found) => return Some(found),
+        Err(refusal) => refusal,
+    };
+    notes.push(Note::refusal(aspect, refusal));
+    None
 }
 
 /// One more note.

@@ -6,6 +6,7 @@
 
 mod acts;
 mod assemble;
+pub mod audit;
 mod destination;
 mod freeze;
 pub mod make;
@@ -48,8 +49,6 @@ pub struct Plan {
     pub login: Login,
     /// The server.
     pub server: Server,
-    /// What was looked at, in the audit's words.
-    pub notes: Vec<Note>,
     /// The ledger's file.
     pub ledger: PathBuf,
     /// All that the run may leave behind, in scope order.

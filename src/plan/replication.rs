@@ -26,7 +26,8 @@ pub(super) fn look(
     notes: &mut Vec<Note>,
 ) -> Result<Option<Found>, Refusal> {
     let status = met.server.replica_status();
-    let channels = coordinates::channels(&met.server, &ask(host, status)?)
+    let rows = ask(host, status)?;
+    let channels = coordinates::channels(&met.server, &rows)
         .map_err(|why| Refusal::new(why, format!("Ask the server by hand: {status}.")))?;
     if channels.is_empty() {
         pass(notes, "replication", "not a replica: its clients wait while the lock is held");
@@ -35,7 +36,8 @@ pub(super) fn look(
     for channel in &channels {
         sound(channel, met)?;
     }
-    tell(config, &channels, notes);
+    let lags: Vec<_> = (0..channels.len()).map(|row| coordinates::lag(&rows, row)).collect();
+    tell(config, &channels, &lags, notes);
     let running: Vec<_> = channels.iter().filter(|channel| channel.applying).collect();
     if !running.is_empty() {
         allowed(&met.granted, &[grants::replica(&met.server)], &met.account, notes)?;
@@ -71,18 +73,18 @@ fn found(config: &Config, login: &Login, met: &Met, running: &[&Channel]) -> Fou
     }
 }
 
-fn tell(config: &Config, channels: &[Channel], notes: &mut Vec<Note>) {
+fn tell(config: &Config, channels: &[Channel], lags: &[Option<u64>], notes: &mut Vec<Note>) {
     let again = match config.replica.keep_replication_stopped {
         KeepStopped::Window => "again",
         KeepStopped::Copy => "again when the copy has ended",
     };
-    for channel in channels {
+    for (channel, lag) in channels.iter().zip(lags) {
         let from = format!("{} from {}:{}", shown(channel), channel.host, channel.port);
         if channel.applying {
             pass(
                 notes,
                 "replication",
-                format!("{from}: its applier runs, stops, and runs {again}"),
+                format!("{from}{}: its applier runs, stops, and runs {again}", behind(*lag)),
             );
         } else {
             let why = if channel.errno == 0 {
@@ -95,6 +97,11 @@ fn tell(config: &Config, channels: &[Channel], notes: &mut Vec<Note>) {
             promoted(channel, notes);
         }
     }
+}
+
+/// How far behind its source a channel is: the backup is as old.
+fn behind(lag: Option<u64>) -> String {
+    lag.map_or_else(|| ", its lag not known".into(), |seconds| format!(", {seconds} s behind"))
 }
 
 /// A server that was made a source may still carry the channel it once had.

@@ -1,6 +1,6 @@
 //! Meeting the server: reaching it, its version, its privileges, its variables.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::make::{pass, warn};
 use super::{Note, Refusal};
@@ -46,15 +46,11 @@ pub(super) fn meet(
     let kind = kind(config, &server, notes)?;
     let account = word("account");
     let granted = Granted::read(&ask(host, grants::QUESTION)?);
-    allowed(&granted, &grants::base(&server, kind), &account, notes)?;
     let settings = Settings::read(&ask(host, &settings::question())?);
-    no_cluster(&settings)?;
     let datadir = places::datadir(&settings).map_err(|why| {
         let hint = "Ask the server: SHOW VARIABLES LIKE 'datadir'.";
         Refusal::new(format!("cannot find the data directory: {why}"), hint)
     })?;
-    memory_only_log(&server, &settings)?;
-    files_are_here(host, login, &settings, &datadir, notes)?;
     Ok(Met { server, account, granted, settings, datadir, kind })
 }
 
@@ -80,7 +76,8 @@ fn kind(config: &Config, server: &Server, notes: &mut Vec<Note>) -> Result<LockK
 
 /// MariaDB's FLUSH ENGINE LOGS does nothing where commits are not written out at all: up to a
 /// second of commits would be in the positions and not in the files.
-fn memory_only_log(server: &Server, settings: &Settings) -> Result<(), Refusal> {
+pub(super) fn memory_only_log(met: &Met) -> Result<(), Refusal> {
+    let Met { server, settings, .. } = met;
     if !server.is_mariadb() || settings.get("innodb_flush_log_at_trx_commit") != Some("0") {
         return Ok(());
     }
@@ -93,13 +90,13 @@ fn memory_only_log(server: &Server, settings: &Settings) -> Result<(), Refusal> 
 
 /// Whether the server that answers is the one whose files are here, and not one in a container or
 /// behind an address: a server works in its data directory.
-fn files_are_here(
+pub(super) fn files_are_here(
     host: &dyn Host,
     login: &Login,
-    settings: &Settings,
-    datadir: &Path,
+    met: &Met,
     notes: &mut Vec<Note>,
 ) -> Result<(), Refusal> {
+    let Met { settings, datadir, .. } = met;
     let file = datadir.join(settings.get("pid_file").unwrap_or("pid_file"));
     let text = host.file(&file)?.unwrap_or_default();
     let pid: u32 = text.trim().parse().unwrap_or(0);
@@ -173,6 +170,11 @@ fn denied(login: &Login) -> String {
     }
 }
 
+/// Whether the account may do what every run does.
+pub(super) fn may_lock(met: &Met, notes: &mut Vec<Note>) -> Result<(), Refusal> {
+    allowed(&met.granted, &grants::base(&met.server, met.kind), &met.account, notes)
+}
+
 /// Refuses if a privilege is missing, unless a role may hold it: a server shows the privileges of a
 /// role only while it is active.
 pub(super) fn allowed(
@@ -198,8 +200,8 @@ pub(super) fn allowed(
 }
 
 /// A node of a Galera cluster would need to be desynced before it may stand still.
-fn no_cluster(settings: &Settings) -> Result<(), Refusal> {
-    if !settings.is_on("wsrep_on") {
+pub(super) fn no_cluster(met: &Met) -> Result<(), Refusal> {
+    if !met.settings.is_on("wsrep_on") {
         return Ok(());
     }
     let hint = "Back up an asynchronous replica of the cluster instead.";

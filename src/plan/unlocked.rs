@@ -56,10 +56,9 @@ fn only_innodb(host: &dyn Host, met: &Met) -> Result<(), Refusal> {
     }
     let rows = ask(host, &other_engines())?;
     let Some(count) = rows.get(0, "FOUND") else { return Ok(()) };
-    let named: Vec<String> = (0..rows.rows.len()).map(|row| table(&rows, row)).collect();
     let what = format!(
         "cannot leave the server unlocked: {count} table(s) are not InnoDB, such as {}",
-        named.join(", ")
+        named(&rows).join(", ")
     );
     let hint = "Write 'kind = \"auto\"' under [lock], or convert them with 'ALTER TABLE ... \
                 ENGINE=InnoDB'.";
@@ -78,6 +77,11 @@ pub(super) fn other_engines() -> String {
          AND TABLE_SCHEMA NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema') \
          ORDER BY BYTES DESC LIMIT {NAMED_MAX}"
     )
+}
+
+/// Each table of the answer: its name, engine and size.
+pub(super) fn named(rows: &Rows) -> Vec<String> {
+    (0..rows.rows.len()).map(|row| table(rows, row)).collect()
 }
 
 fn table(rows: &Rows, row: usize) -> String {

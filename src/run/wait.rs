@@ -32,7 +32,7 @@ pub(super) fn for_statements(run: &mut Run<'_>) -> Result<(), Fault> {
             ms_max => return Err(impatient(ms_max, &left)),
         }
         tell_once(run, &mut told, &left);
-        run.host.act(&Act::Pause(POLL))?;
+        run.host.pause(POLL)?;
     }
 }
 

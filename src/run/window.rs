@@ -80,7 +80,7 @@ fn again(run: &mut Run<'_>, why: &Fault) -> Result<(), Fault> {
     let host = &mut *run.host;
     run.held.undo(host, |claim| matches!(claim, Claim::Locked { .. } | Claim::Guarded))?;
     (run.tell)(Event::Again(why.to_string()));
-    run.host.act(&Act::Pause(run.plan.window.pause)).map(drop)
+    run.host.pause(run.plan.window.pause)
 }
 
 /// One try: from a server that writes to a server that writes.

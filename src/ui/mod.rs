@@ -2,6 +2,7 @@
 //!
 //! Only this folder knows indicatif and prints. Deliberately absent: any say in what happens.
 
+pub mod audit;
 mod report;
 mod screen;
 
@@ -9,7 +10,7 @@ use std::io::Write as _;
 
 use tracing_subscriber::prelude::*;
 
-pub use report::{audit, list, recovered};
+pub use report::{list, recovered};
 pub use screen::Screen;
 
 /// Sends the diagnostic log to standard error: warnings, or with `--verbose` every look.

@@ -3,8 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::error::Code;
-use crate::ledger::Found;
-use crate::plan::{Plan, Verdict};
+use crate::plan::Plan;
 use crate::recover::{End, Recovered};
 use crate::run::Outcome;
 use crate::settle::Left;
@@ -12,10 +11,10 @@ use crate::store::{Listed, Summary, WindowTimes};
 
 /// A text that grows; writing to a `String` cannot fail.
 #[derive(Default)]
-struct Text(String);
+pub(super) struct Text(pub(super) String);
 
 impl Text {
-    fn line(&mut self, line: impl AsRef<str>) {
+    pub(super) fn line(&mut self, line: impl AsRef<str>) {
         let _cannot_fail = writeln!(self.0, "{}", line.as_ref());
     }
 }
@@ -73,33 +72,6 @@ fn left(text: &mut Text, left: &[Left]) {
         text.line(format!("left: {}: {}", one.claim, one.fault));
         text.line(format!("      {}", one.claim.left_behind()));
     }
-}
-
-/// The audit: aspects, acts, and the undo of each claim.
-pub fn audit(plan: &Plan, dead: &[Found]) -> String {
-    let mut text = Text::default();
-    text.line(format!("audit of {} on {}", plan.login, plan.machine.host));
-    for note in &plan.notes {
-        let verdict = match note.verdict {
-            Verdict::Pass => "pass",
-            Verdict::Warning => "WARN",
-        };
-        text.line(format!("  {verdict}  {:<14} {}", note.aspect, note.found));
-    }
-    for one in dead {
-        let path = one.path.display();
-        text.line(format!("  WARN  leftovers      '{path}': the next run settles it first"));
-    }
-    text.line("\na run would do this:");
-    for act in plan.acts() {
-        text.line(format!("  {act}"));
-    }
-    text.line("\nand would undo, newest first, whatever happens:");
-    for claim in plan.claims.iter().rev() {
-        text.line(format!("  {claim}"));
-    }
-    text.line("\nnothing was touched");
-    text.0
 }
 
 /// What became of each ledger.

@@ -193,7 +193,6 @@ fn alone(flavour: Flavour, filesystem: &str) -> Plan {
         run: RUN.into(),
         machine: machine(),
         server: server(flavour),
-        notes: Vec::new(),
         ledger: Path::new(STATE).join("ledger").join(format!("{RUN}.json")),
         claims: claims(&publish, &sources[0], kind),
         session: session.into_iter().map(|text| Sql::lock(text, SQL_MS_MAX)).collect(),

@@ -46,7 +46,7 @@ fn order_is_held(host: &mut dyn Host, place: &Place) {
     host.act(&Act::HoldShell).expect("it can be traced");
     host.act(&place.order(&place.origin, &lv)).expect("it takes an order");
     host.watch(&place.watch(&lv, Until::Held)).expect("it comes to its suspend");
-    host.act(&Act::Pause(Millis(500))).expect("time passes");
+    host.pause(Millis(500)).expect("time passes");
     assert_eq!(host.standing(&place.point(&lv)), Ok(QUIET), "nothing is suspended, or was");
     let soon = Watch { ms_max: Millis(50), ..place.watch(&lv, Until::Past) };
     assert!(host.watch(&soon).expect_err("it does not pass").is_overdue());

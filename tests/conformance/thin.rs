@@ -84,7 +84,7 @@ fn order_is_seen(host: &mut dyn Host, place: &Place) {
     host.act(&order(place, &place.origin)).expect("it takes an order");
     host.act(&order(place, &place.origin)).expect_err("it is at it, or through");
     watch(host, place, before, Until::Held).expect("it comes to its suspend");
-    host.act(&Act::Pause(Millis(500))).expect("time passes");
+    host.pause(Millis(500)).expect("time passes");
     assert_eq!(mark(host, place), before, "nothing is made yet");
     let began = host.now().expect("the clock runs");
     host.act(&Act::LetGo).expect("it was held");

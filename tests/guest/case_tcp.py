@@ -33,7 +33,7 @@ def audit(server, **tls):
     done = run_tool("audit", path)
     wanted = 0 if tls or encrypts(server) else REFUSED
     expect(done.code == wanted, f"exit {done.code} instead of {wanted}: {done.words()}")
-    told = "\n".join(done.err)
+    told = "\n".join(done.out)
     expect(done.code == 0 or ("hint:" in told and "TLS" in told), f"unclear: {done.words()}")
     return done.code
 

@@ -4,6 +4,7 @@ import os
 import time
 import zlib
 
+import case_audit
 import case_backup
 import case_bench
 import case_conformance
@@ -40,6 +41,7 @@ FAULTS = case_storage.CASES + case_server.CASES + case_surroundings.CASES
 GROUPS = {
     "backups": case_backup.CASES,
     "wrong": case_wrong.CASES,
+    "audit": case_audit.CASES,
     "errors": case_errors.CASES,
     "signals": case_signals.CASES,
     "kills": case_signals.KILLS,

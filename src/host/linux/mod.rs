@@ -189,6 +189,10 @@ impl Host for Linux {
             Look::Device(name) => self.device_mapper.borrow_mut().device(name).map(Answer::Device),
             Look::Pool(pool) => self.device_mapper.borrow_mut().pool(pool).map(Answer::PoolFill),
             Look::Cow(name) => self.device_mapper.borrow_mut().cow(name).map(Answer::CowFill),
+            Look::Pause(ms) => {
+                std::thread::sleep((*ms).into());
+                Ok(Answer::Done)
+            }
             Look::Hear(ms) => self.long.borrow_mut().hear(*ms, &self.interrupt()).map(Answer::Said),
         }
     }
@@ -212,10 +216,6 @@ impl Host for Linux {
             Act::Disarm => self.disarm(),
             Act::Freeze(path) => self.points.freeze(path),
             Act::Thaw(path) => self.points.thaw(path),
-            Act::Pause(ms) => {
-                std::thread::sleep((*ms).into());
-                Ok(Answer::Done)
-            }
             Act::Run(cmd) => command::run(cmd, &self.interrupt()),
             Act::Start(cmd) => self.long.get_mut().start(cmd),
             Act::End => self.long.get_mut().end(),

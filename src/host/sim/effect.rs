@@ -52,11 +52,6 @@ pub(super) fn act(world: &mut World, act: &Act) -> Result<Answer, Fault> {
         Act::LetGo => shell::let_go(world),
         Act::Order(command) => shell::order(world, command),
         Act::CloseShell(ms) => return shell::close(world, *ms),
-        Act::Pause(ms) => {
-            world.clock += ms.0 * 1_000_000;
-            shell::go_on(world);
-            Ok(())
-        }
         Act::Freeze(point) => freeze(world, point),
         Act::Run(cmd) => run(world, cmd),
         Act::Mount(order) => mount(world, order),

@@ -34,6 +34,11 @@ pub(super) fn look(world: &mut World, what: &Look) -> Result<Answer, Fault> {
         Look::Device(name) => Answer::Device(world.volumes.device(name)),
         Look::Pool(pool) => Answer::PoolFill(fill(world, pool)?),
         Look::Cow(name) => Answer::CowFill(world.volumes.cow(name)?),
+        Look::Pause(ms) => {
+            world.clock += ms.0 * 1_000_000;
+            shell::go_on(world);
+            Answer::Done
+        }
         Look::Hear(ms) => Answer::Said(long::hear(world, *ms)?),
         Look::Watch(watch) => Answer::Sight(shell::watch(world, watch)?),
         Look::Query { session, text, .. } => Answer::Rows(query(world, *session, text)?),

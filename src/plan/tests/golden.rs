@@ -7,9 +7,9 @@ use std::fmt::Write;
 use super::world::{THIN, World};
 use crate::database::attach::{self, Heading};
 use crate::database::coordinates::{self, Coordinates};
-use crate::plan::{Plan, Verdict};
+use crate::plan::Verdict;
 
-const SERVERS: [(&str, &str); 5] = [
+pub(super) const SERVERS: [(&str, &str); 5] = [
     ("mariadb-10.11", include_str!("../../../tests/facts/mariadb-10.11.txt")),
     ("mariadb-11.8", include_str!("../../../tests/facts/mariadb-11.8.txt")),
     ("mysql-8.0", include_str!("../../../tests/facts/mysql-8.0.txt")),
@@ -17,7 +17,8 @@ const SERVERS: [(&str, &str); 5] = [
     ("mysql-9.7", include_str!("../../../tests/facts/mysql-9.7.txt")),
 ];
 
-fn told(plan: &Plan) -> String {
+fn told(world: &World) -> String {
+    let plan = world.plan().expect("everything is sound");
     let mut text = format!("run {}\n\n", plan.run);
     for note in &plan.notes {
         let verdict = if note.verdict == Verdict::Pass { "pass" } else { "warning" };
@@ -35,9 +36,14 @@ fn told(plan: &Plan) -> String {
 }
 
 /// Holds a text against a file below `tests/golden`.
+pub(super) fn check(name: &str, text: &str) {
+    hold(&format!("tests/golden/{name}.txt"), text);
+}
+
+/// Holds a text against a file of the project.
 #[expect(clippy::disallowed_methods, reason = "a test reads and writes its own golden files")]
-fn check(name: &str, text: &str) {
-    let path = format!("{}/tests/golden/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+pub(super) fn hold(path: &str, text: &str) {
+    let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
     if std::env::var_os("HOLDSTILL_BLESS").is_some() {
         std::fs::write(&path, text).expect("the golden file is ours");
     }
@@ -48,8 +54,7 @@ fn check(name: &str, text: &str) {
 #[test]
 fn plans_are_as_blessed() {
     for (name, facts) in SERVERS {
-        let plan = World::new(facts).plan().expect("everything is sound");
-        check(&format!("plan-{name}"), &told(&plan));
+        check(&format!("plan-{name}"), &told(&World::new(facts)));
     }
 }
 
@@ -57,7 +62,7 @@ fn plans_are_as_blessed() {
 fn the_plan_for_a_thin_volume_is_as_blessed() {
     let (name, facts) = SERVERS[0];
     let world = World { lvs: THIN.into(), ..World::new(facts) };
-    check(&format!("plan-{name}-thin"), &told(&world.plan().expect("everything is sound")));
+    check(&format!("plan-{name}-thin"), &told(&world));
 }
 
 /// The statements that attach a new replica, as the run would write them.

@@ -1,5 +1,6 @@
 //! Plans from captured facts, and every refusal with its hint.
 
+mod audit;
 mod golden;
 mod nonsense;
 mod policy;

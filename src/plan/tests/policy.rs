@@ -1,17 +1,17 @@
 //! What the operator chose: long statements, no lock at all, appliers that stand until the copy has
 //! ended; and what of a replica must not matter.
 
-use super::world::World;
+use super::world::{Planned, World};
 use crate::claim::Claim;
 use crate::database::statements;
 use crate::host::Rows;
-use crate::plan::{Plan, Refusal, Resume, Verdict, When, unlocked};
+use crate::plan::{Refusal, Resume, Verdict, When, unlocked};
 
 const MARIADB: &str = include_str!("../../../tests/facts/mariadb-10.11.txt");
 const MYSQL: &str = include_str!("../../../tests/facts/mysql-8.0.txt");
 const GRANTS: &str = "Grants for backup@localhost";
 
-fn plan(facts: &str, change: impl FnOnce(&mut World)) -> Result<Plan, Refusal> {
+fn plan(facts: &str, change: impl FnOnce(&mut World)) -> Result<Planned, Refusal> {
     let mut world = World::new(facts);
     change(&mut world);
     world.plan()
@@ -48,7 +48,7 @@ fn all_privileges(world: &mut World) {
 }
 
 /// The notes about an aspect, with `!` before a warning.
-fn notes(plan: &Plan, aspect: &str) -> Vec<String> {
+fn notes(plan: &Planned, aspect: &str) -> Vec<String> {
     let mark = |verdict| if verdict == Verdict::Warning { "! " } else { "" };
     let of = plan.notes.iter().filter(|note| note.aspect == aspect);
     of.map(|note| format!("{}{}", mark(note.verdict), note.found)).collect()
@@ -220,10 +220,8 @@ fn the_appliers_may_stand_until_the_copy_has_ended() {
     assert!(at("rsync ") < at("START SLAVE") && at("START SLAVE") < at("coordinates.sql"));
     assert_eq!(
         notes(&plan, "replication"),
-        [
-            "the channel from db1.example:3306: its applier runs, stops, and runs again when the copy \
-          has ended"
-        ]
+        ["the channel from db1.example:3306, its lag not known: its applier runs, stops, and \
+             runs again when the copy has ended"]
     );
 }
 

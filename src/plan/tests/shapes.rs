@@ -1,23 +1,23 @@
 //! Layouts that a plan must see through: bind mounts, data beside the data directory, links, mounts
 //! over mounts, and what is worth a warning.
 
-use super::world::{REDO, ROOT, SOURCE, THIN, World, mount};
+use super::world::{Planned, REDO, ROOT, SOURCE, THIN, World, mount};
 use crate::claim::Claim;
 use crate::database::statements;
 use crate::host::{Brim, Link};
-use crate::plan::{Plan, Take, Verdict};
+use crate::plan::{Take, Verdict};
 use crate::snapshot::Kind;
 
 const MARIADB: &str = include_str!("../../../tests/facts/mariadb-10.11.txt");
 
-fn plan(change: impl FnOnce(&mut World)) -> Plan {
+fn plan(change: impl FnOnce(&mut World)) -> Planned {
     let mut world = World::new(MARIADB);
     change(&mut world);
     world.plan().expect("everything is sound")
 }
 
 /// The copy's sources and excludes.
-fn copied(plan: &Plan) -> Vec<&str> {
+fn copied(plan: &Planned) -> Vec<&str> {
     let source = &plan.sources[0];
     let point = format!("{}/./", source.view.point.display());
     let part = |arg: &'_ String| arg.starts_with(&point) || arg.starts_with("--exclude");
@@ -30,7 +30,7 @@ fn copied(plan: &Plan) -> Vec<&str> {
         .collect()
 }
 
-fn warnings(plan: &Plan) -> Vec<String> {
+fn warnings(plan: &Planned) -> Vec<String> {
     let warnings = plan.notes.iter().filter(|note| note.verdict == Verdict::Warning);
     warnings.map(|note| format!("{}: {}", note.aspect, note.found)).collect()
 }
@@ -119,7 +119,7 @@ fn what_is_not_in_the_backup_is_told() {
         "replication: the channel from db1.example:3306: its applier is stopped and stays stopped",
     ];
     assert_eq!(warnings(&plan), expected);
-    assert!(plan.replica.is_some_and(|replica| replica.stop.is_empty()));
+    assert!(plan.replica.as_ref().is_some_and(|replica| replica.stop.is_empty()));
     assert!(!plan.claims.iter().any(|claim| matches!(claim, Claim::Replication { .. })));
 }
 

@@ -1,8 +1,9 @@
 //! A machine that answers looks from captured facts. What it was not told of is a failure of the
 //! test, so a plan that asks more than before is seen.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use crate::config::{self, Config};
@@ -10,7 +11,9 @@ use crate::host::{
     Act, Answer, Cause, Cmd, Entry, Fault, Host, Kind, Link, Login, Look, Machine, Mount, Reach,
     Rows, Secret, Space,
 };
-use crate::plan::{Plan, Refusal, make};
+use crate::plan::audit::{Audit, Sampling, audit};
+use crate::plan::make::{self, Survey};
+use crate::plan::{Note, Plan, Refusal};
 use crate::units::{Bytes, Millis};
 
 pub(super) const SOURCE: &str = "254:0";
@@ -39,6 +42,11 @@ pub(super) struct World {
     pub(super) sql: BTreeMap<String, Rows>,
     pub(super) ptrace_scope: &'static str,
     pub(super) asked: RefCell<Vec<String>>,
+    /// What stands in the backups and in the ledgers.
+    pub(super) files: BTreeMap<PathBuf, String>,
+    /// What the server writes.
+    pub(super) written_each_s: Bytes,
+    pub(super) clock: Cell<u64>,
 }
 
 pub(super) fn entry(path: &str, device: &str, kind: Kind) -> (PathBuf, Entry) {
@@ -54,6 +62,21 @@ pub(super) fn mount(point: &str, kind: &str, source: &str, device: &str) -> Moun
         source: source.into(),
         device: device.into(),
         read_only: false,
+    }
+}
+
+/// A plan, and what was found on the way to it.
+#[derive(Debug)]
+pub(super) struct Planned {
+    pub(super) plan: Plan,
+    pub(super) notes: Vec<Note>,
+}
+
+impl Deref for Planned {
+    type Target = Plan;
+
+    fn deref(&self) -> &Plan {
+        &self.plan
     }
 }
 
@@ -93,6 +116,9 @@ impl World {
             sql: dialogue(facts),
             ptrace_scope: "1\n",
             asked: RefCell::default(),
+            files: BTreeMap::new(),
+            written_each_s: Bytes(1 << 20),
+            clock: Cell::default(),
         }
     }
 
@@ -101,8 +127,46 @@ impl World {
             .expect("the test's configuration is right")
     }
 
-    pub(super) fn plan(&self) -> Result<Plan, Refusal> {
-        make::plan(self, &self.config(), &login())
+    /// The plan, or the only thing that speaks against it: one cause, one refusal.
+    pub(super) fn plan(&self) -> Result<Planned, Refusal> {
+        self.whole_plan().map_err(|mut all| {
+            assert_eq!(all.len(), 1, "{all:#?}");
+            all.remove(0)
+        })
+    }
+
+    /// The plan, or everything that speaks against it.
+    pub(super) fn whole_plan(&self) -> Result<Planned, Vec<Refusal>> {
+        let Survey { notes, plan, .. } = make::survey(self, &self.config(), &login());
+        let refusals = || notes.iter().filter_map(Note::as_refusal).collect();
+        plan.ok_or_else(refusals).map(|plan| Planned { plan, notes })
+    }
+
+    pub(super) fn audit(&self) -> Audit {
+        let sampling = Sampling { each: Millis(1_000), samples: 2 };
+        audit(self, &self.config(), &login(), &sampling, &mut |_| {})
+    }
+
+    /// What stands in a file, if anything does.
+    fn text(&self, path: &Path) -> Option<String> {
+        if path.starts_with("/sys/dev/block") {
+            let sectors = self.clock.get() / 1_000_000_000 * self.written_each_s.0 / 512;
+            return Some(format!("1 0 8 0 2 0 {sectors} 0 0 0 0\n"));
+        }
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        match name {
+            "ptrace_scope" => Some(self.ptrace_scope.into()),
+            "mysqld.pid" => Some("812\n".into()),
+            _ => self.files.get(path).cloned(),
+        }
+    }
+
+    fn names(&self, directory: &Path) -> Vec<String> {
+        let below =
+            |path: &Path| Some(path.strip_prefix(directory).ok()?.iter().next()?.to_owned());
+        let names: std::collections::BTreeSet<_> =
+            self.files.keys().filter_map(|path| below(path)).collect();
+        names.iter().map(|name| name.to_string_lossy().into_owned()).collect()
     }
 
     /// Changes a value in the answers, which must be there.
@@ -207,11 +271,13 @@ impl Host for World {
             Look::Links(_) => Answer::Links(self.links.clone()),
             Look::Usage(_) => Answer::Bytes(self.usage),
             Look::Space(_) => Answer::Space(Space { total: self.free, free: self.free }),
-            Look::File(path) if path.ends_with("ptrace_scope") => {
-                Answer::Text(Some(self.ptrace_scope.into()))
+            Look::File(path) => Answer::Text(self.text(path)),
+            Look::List(path) => Answer::Names(self.names(path)),
+            Look::Now => Answer::Nanos(self.clock.get()),
+            Look::Pause(ms) => {
+                self.clock.set(self.clock.get() + ms.0 * 1_000_000);
+                Answer::Done
             }
-            Look::File(path) if path.ends_with("mysqld.pid") => Answer::Text(Some("812\n".into())),
-            Look::File(_) => Answer::Text(None),
             Look::Query { text, .. } => match self.sql.get(text) {
                 Some(rows) => Answer::Rows(rows.clone()),
                 None => panic!("the plan asked '{text}'"),

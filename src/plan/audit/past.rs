@@ -1,0 +1,111 @@
+//! What the past tells: how old the newest backup is, how long its copy took, whether the clock has
+//! gone on since, and what dead runs have left.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::super::Note;
+use super::super::make::{pass, warn};
+use super::unseen;
+use crate::config::Config;
+use crate::host::Host;
+use crate::ledger;
+use crate::store::{self, Listed, Summary};
+use crate::units::{Bytes, Millis};
+
+/// The newest backup that can be read, if there is one.
+pub(super) fn look(
+    host: &dyn Host,
+    config: &Config,
+    now: Timestamp,
+    notes: &mut Vec<Note>,
+) -> Option<Summary> {
+    let all = match store::list(host, &config.destination.directory) {
+        Ok(all) => all,
+        Err(fault) => {
+            unseen(notes, "last backup", &fault);
+            return None;
+        }
+    };
+    damaged(&all, notes);
+    let Some(newest) = all.into_iter().rev().find_map(|one| one.summary.ok()) else {
+        let found = format!("none at '{}'", config.destination.directory.display());
+        warn(notes, "last backup", found);
+        return None;
+    };
+    age(&newest, now, notes);
+    Some(newest)
+}
+
+fn damaged(all: &[Listed], notes: &mut Vec<Note>) {
+    for one in all {
+        if let Err(why) = &one.summary {
+            warn(notes, "last backup", format!("'{}': {why}", one.path.display()));
+        }
+    }
+}
+
+fn age(newest: &Summary, now: Timestamp, notes: &mut Vec<Note>) {
+    let Ok(started) = newest.started.parse::<Timestamp>() else {
+        let found = format!("{}: began at '{}', which is no time", newest.run, newest.started);
+        warn(notes, "last backup", found);
+        return;
+    };
+    let old = now.duration_since(started);
+    if old.is_negative() {
+        let found = format!("it is {now}, and the backup {} began at {started}", newest.run);
+        let hint = "Set the clock, or look why it was ahead: 'timedatectl' tells whether it is \
+                    synchronized.";
+        notes.push(Note::warning("clock", found).with_hint(hint));
+        return;
+    }
+    pass(notes, "clock", format!("{now}, later than the newest backup"));
+    let (run, bytes, locked) = (&newest.run, newest.copied.bytes, newest.window.locked_ms);
+    let found = format!("{run}: {} old, {bytes}, locked for {locked}", shown(old));
+    pass(notes, "last backup", found);
+}
+
+/// How long a copy of so much will take, if it is as fast as the newest one.
+pub(super) fn copy_time(
+    newest: Option<&Summary>,
+    bytes: Bytes,
+    notes: &mut Vec<Note>,
+) -> Option<Millis> {
+    let took = newest.and_then(|newest| {
+        let took = newest.timings_ms.get("copy").filter(|ms| ms.0 > 0)?;
+        let ms =
+            u128::from(bytes.0) * u128::from(took.0) / u128::from(newest.copied.bytes.0.max(1));
+        Some((newest, Millis(u64::try_from(ms).unwrap_or(u64::MAX))))
+    });
+    let Some((newest, ms)) = took else {
+        pass(notes, "copy", "how long it will take is not known: no earlier backup tells");
+        return None;
+    };
+    let found = format!("{bytes} in about {}, as fast as that of {}", lasting(ms), newest.run);
+    pass(notes, "copy", found);
+    Some(ms)
+}
+
+/// What dead runs have left.
+pub(super) fn leftovers(host: &dyn Host, config: &Config, notes: &mut Vec<Note>) {
+    let all = match ledger::find(host, &config.state_dir) {
+        Ok(all) => all,
+        Err(fault) => return unseen(notes, "leftovers", &fault),
+    };
+    if all.is_empty() {
+        pass(notes, "leftovers", "no ledger of an earlier run");
+    }
+    for one in &all {
+        let found = format!("'{}': a run that is alive, or has died", one.path.display());
+        let hint = "The next run settles a dead one first, and 'holdstill recover' does it now.";
+        notes.push(Note::warning("leftovers", found).with_hint(hint));
+    }
+}
+
+/// A length of time for people, to the second.
+pub(super) fn lasting(ms: Millis) -> String {
+    shown(SignedDuration::from_millis(i64::try_from(ms.0).unwrap_or(i64::MAX)))
+}
+
+fn shown(time: SignedDuration) -> String {
+    format!("{:#}", SignedDuration::from_secs(time.as_secs()))
+}
