@@ -33,7 +33,7 @@ pub(super) fn rooms(
     source: &source::Found,
     notes: &mut Vec<Note>,
 ) -> Result<Vec<Room>, Refusal> {
-    let report = host.output(&lvm::report_groups(programs.vgs.clone()))?;
+    let report = host.output(&lvm::only_asked(lvm::report_groups(programs.vgs.clone())))?;
     let mut groups = lvm::groups(&report).map_err(unreadable)?;
     let mut rooms = Vec::new();
     for one in &source.volumes {

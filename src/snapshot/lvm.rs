@@ -76,6 +76,13 @@ pub fn report(lvs: PathBuf) -> Cmd {
     reporting(lvs, LV_FIELDS)
 }
 
+/// The same report for somebody who only asks: without lvm's locks and its hints, which are files
+/// that it makes. What others change at that moment may make it fail, or be told by halves.
+#[must_use]
+pub fn only_asked(report: Cmd) -> Cmd {
+    report.arg("--nolocking").arg("--config").arg("devices/hints=\"none\"")
+}
+
 /// The command that reports every group.
 pub fn report_groups(vgs: PathBuf) -> Cmd {
     reporting(vgs, VG_FIELDS)
