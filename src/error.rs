@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::config::Complaint;
 use crate::host::Fault;
-use crate::plan::Refusal;
+use crate::plan::{Aspect, Refusal};
 use crate::run::Outcome;
 
 /// How the program ends. The numbers are a contract with cron lines, units and monitoring.
@@ -32,6 +32,21 @@ pub enum Code {
 }
 
 impl Code {
+    /// Every code, an interruption by each of the signals that ask a run to stop.
+    pub const ALL: [Self; 11] = [
+        Self::Clean,
+        Self::Unexpected,
+        Self::Usage,
+        Self::Refused,
+        Self::RolledBack,
+        Self::PublishedLeft,
+        Self::FailedLeft,
+        Self::Busy,
+        Self::Interrupted(1),
+        Self::Interrupted(2),
+        Self::Interrupted(15),
+    ];
+
     /// The number.
     pub fn number(self) -> u8 {
         match self {
@@ -119,13 +134,18 @@ impl Stop {
         let mut text = String::new();
         match self {
             Self::Usage(all) => all.iter().for_each(|one| tell(&mut text, &one.clone().into())),
-            Self::Refused(all) => all.iter().for_each(|one| tell(&mut text, one)),
+            Self::Refused(all) => {
+                all.iter().for_each(|one| tell(&mut text, one));
+                more(&mut text, all);
+            }
             Self::Unsettled(one) => tell(&mut text, one),
             Self::Busy { .. } => tell(
                 &mut text,
                 &Refusal::new(self.to_string(), "Wait for it to end, or look at it with 'ps'."),
             ),
-            Self::Unexpected(_) => tell(&mut text, &Refusal { what: self.to_string(), hint: None }),
+            Self::Unexpected(_) => {
+                tell(&mut text, &Refusal { what: self.to_string(), hint: None, aspect: None })
+            }
         }
         text
     }
@@ -135,6 +155,15 @@ fn tell(text: &mut String, one: &Refusal) {
     let _cannot_fail = writeln!(text, "holdstill: {}", one.what);
     if let Some(hint) = &one.hint {
         let _cannot_fail = writeln!(text, "hint: {hint}");
+    }
+}
+
+/// Where more is said about what was refused.
+fn more(text: &mut String, all: &[Refusal]) {
+    let mut aspects: Vec<Aspect> = all.iter().filter_map(|one| one.aspect).collect();
+    aspects.dedup();
+    for aspect in aspects {
+        let _cannot_fail = writeln!(text, "more: holdstill explain {aspect}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod audit;
 mod backup;
+mod explain;
 mod recover;
 
 use std::path::{Path, PathBuf};
@@ -50,6 +51,11 @@ enum Command {
     Recover(Ledgers),
     /// List the backups of the destination.
     List(ConfigFile),
+    /// Explain an aspect of the audit or an exit code; without a name, list them.
+    Explain {
+        /// Such as 'destination', 'write rate' or '6'.
+        name: Vec<String>,
+    },
     /// Thaw and let go if the parent dies. Started by a backup, never by hand.
     #[command(hide = true, name = deadman::COMMAND)]
     DeadMan {
@@ -86,6 +92,7 @@ pub fn main() -> ExitCode {
         Command::Backup(file) => backup::backup(&file.config),
         Command::Audit(options) => audit::run(options),
         Command::Recover(ledgers) => recover::recover(ledgers),
+        Command::Explain { name } => explain::explain(name),
         Command::List(file) => audit::list(&file.config),
     };
     let code = ended.unwrap_or_else(|stop| {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::make::pass;
 use super::source::{OnVolume, mount_of};
-use super::{Note, Refusal, source};
+use super::{Aspect, Note, Refusal, source};
 use crate::config::Config;
 use crate::host::{Ask, Entry, Host, Kind, Mount};
 use crate::trust;
@@ -74,7 +74,7 @@ pub(super) fn check(
     }
     pass(
         notes,
-        "destination",
+        Aspect::Destination,
         format!("'{shown}' ({kind}, device {device}): {wanted} to copy, {free} free"),
     );
     Ok(Found { copy_bytes: wanted, mount, device })

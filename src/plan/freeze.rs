@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::make::pass;
 use super::source::OnVolume;
-use super::{Note, Refusal, source};
+use super::{Aspect, Note, Refusal, source};
 use crate::config::{Config, Freeze};
 use crate::host::{Ask, Fault, Host, Machine};
 
@@ -28,7 +28,7 @@ pub(super) fn points(
     }
     let several = source.volumes.len() > 1;
     if config.lock.freeze == Freeze::Auto && !several {
-        pass(notes, "freeze", "by device-mapper, as it suspends the volume");
+        pass(notes, Aspect::Freeze, "by device-mapper, as it suspends the volume");
         return Ok(Vec::new());
     }
     for volume in &source.volumes {
@@ -42,7 +42,7 @@ pub(super) fn points(
     }
     let why =
         if several { "explicit, since one moment of several volumes needs it" } else { "explicit" };
-    pass(notes, "freeze", format!("{why}, and the kernel lets device-mapper freeze again"));
+    pass(notes, Aspect::Freeze, format!("{why}, and the kernel lets device-mapper freeze again"));
     Ok(source.volumes.iter().map(|volume| volume.mount.point.clone()).collect())
 }
 

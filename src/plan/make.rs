@@ -5,7 +5,7 @@
 use super::server::Met;
 use super::space::Room;
 use super::{
-    Note, Plan, Refusal, assemble, destination, freeze, replication, server, source, space,
+    Aspect, Note, Plan, Refusal, assemble, destination, freeze, replication, server, source, space,
     statements, take, tools, unlocked,
 };
 use crate::config::Config;
@@ -42,40 +42,42 @@ pub fn plan(host: &dyn Host, config: &Config, login: &Login) -> Result<Plan, Vec
 pub fn survey(host: &dyn Host, config: &Config, login: &Login) -> Survey {
     let mut all = Vec::new();
     let notes = &mut all;
-    let machine = look(notes, "user", |_| tools::machine(host));
-    let tools = look(notes, "programs", |notes| tools::find(host, notes));
-    let met = look(notes, "server", |notes| server::meet(host, config, login, notes));
+    let machine = look(notes, Aspect::User, |_| tools::machine(host));
+    let tools = look(notes, Aspect::Programs, |notes| tools::find(host, notes));
+    let met = look(notes, Aspect::Server, |notes| server::meet(host, config, login, notes));
     if let Some(met) = &met {
         fit(host, login, met, notes);
     }
     let source = met.as_ref().zip(tools.as_ref()).and_then(|(met, (programs, _))| {
-        look(notes, "source", |notes| source::find(host, met, programs, notes))
+        look(notes, Aspect::Source, |notes| source::find(host, met, programs, notes))
     });
     let patience = met.as_ref().and_then(|met| {
-        look(notes, "statements", |notes| statements::look(host, config, met, notes))
+        look(notes, Aspect::Statements, |notes| statements::look(host, config, met, notes))
     });
     let replica = met.as_ref().and_then(|met| {
-        look(notes, "replication", |notes| replication::look(host, config, login, met, notes))
+        look(notes, Aspect::Replication, |notes| replication::look(host, config, login, met, notes))
     });
     if let (Some(met), Some(replica)) = (&met, &replica) {
-        look(notes, "lock", |notes| unlocked::check(host, met, replica.as_ref(), notes));
+        look(notes, Aspect::Lock, |notes| unlocked::check(host, met, replica.as_ref(), notes));
     }
     let on_lvm = tools.as_ref().zip(source.as_ref());
     let rooms = on_lvm.and_then(|((programs, _), source)| {
-        look(notes, "snapshot", |notes| space::rooms(host, config, programs, source, notes))
+        look(notes, Aspect::Snapshot, |notes| space::rooms(host, config, programs, source, notes))
     });
     let way = on_lvm.and_then(|((programs, versions), source)| {
-        look(notes, "snapshot", |notes| take::way(host, programs, versions, source, notes))
+        look(notes, Aspect::Snapshot, |notes| take::way(host, programs, versions, source, notes))
     });
     let when = way.as_ref().zip(met.as_ref()).and_then(|(way, met)| {
-        look(notes, "lock", |notes| way.when(host, &config.lock, met.kind, notes))
+        look(notes, Aspect::Lock, |notes| way.when(host, &config.lock, met.kind, notes))
     });
     let freeze = machine.as_ref().zip(source.as_ref()).and_then(|(machine, source)| {
-        look(notes, "freeze", |notes| freeze::points(host, config, machine, source, notes))
+        look(notes, Aspect::Freeze, |notes| freeze::points(host, config, machine, source, notes))
     });
-    let place = look(notes, "destination", |_| destination::place(host, config));
+    let place = look(notes, Aspect::Destination, |_| destination::place(host, config));
     let destination = place.zip(source.as_ref()).and_then(|(place, source)| {
-        look(notes, "destination", |notes| destination::check(host, config, place, source, notes))
+        look(notes, Aspect::Destination, |notes| {
+            destination::check(host, config, place, source, notes)
+        })
     });
     let copy_bytes = destination.as_ref().map(|destination| destination.copy_bytes);
     let found =
@@ -99,8 +101,8 @@ pub fn survey(host: &dyn Host, config: &Config, login: &Login) -> Survey {
             destination: destination?,
         })
     };
-    let decided =
-        whole().and_then(|whole| look(notes, "plan", |_| assemble::plan(config, login, whole)));
+    let decided = whole()
+        .and_then(|whole| look(notes, Aspect::Plan, |_| assemble::plan(config, login, whole)));
     let refused = all.iter().any(|note| note.as_refusal().is_some());
     let plan = decided.filter(|_| !refused);
     Survey { notes: all, plan, found }
@@ -108,16 +110,16 @@ pub fn survey(host: &dyn Host, config: &Config, login: &Login) -> Survey {
 
 /// Whether the server that was met may be backed up, as far as it tells by itself.
 fn fit(host: &dyn Host, login: &Login, met: &Met, notes: &mut Vec<Note>) {
-    look(notes, "privileges", |notes| server::may_lock(met, notes));
-    look(notes, "server", |_| server::no_cluster(met));
-    look(notes, "server", |_| server::memory_only_log(met));
-    look(notes, "files", |notes| server::files_are_here(host, login, met, notes));
+    look(notes, Aspect::Privileges, |notes| server::may_lock(met, notes));
+    look(notes, Aspect::Server, |_| server::no_cluster(met));
+    look(notes, Aspect::Server, |_| server::memory_only_log(met));
+    look(notes, Aspect::Files, |notes| server::files_are_here(host, login, met, notes));
 }
 
 /// Looks at one aspect; what refuses is a note as well.
 fn look<T>(
     notes: &mut Vec<Note>,
-    aspect: &'static str,
+    aspect: Aspect,
     looking: impl FnOnce(&mut Vec<Note>) -> Result<T, Refusal>,
 ) -> Option<T> {
     let refusal = match looking(notes) {
@@ -129,11 +131,11 @@ fn look<T>(
 }
 
 /// One more note.
-pub(super) fn pass(notes: &mut Vec<Note>, aspect: &'static str, found: impl Into<String>) {
+pub(super) fn pass(notes: &mut Vec<Note>, aspect: Aspect, found: impl Into<String>) {
     notes.push(Note::pass(aspect, found));
 }
 
 /// One more warning.
-pub(super) fn warn(notes: &mut Vec<Note>, aspect: &'static str, found: impl Into<String>) {
+pub(super) fn warn(notes: &mut Vec<Note>, aspect: Aspect, found: impl Into<String>) {
     notes.push(Note::warning(aspect, found));
 }

@@ -5,6 +5,7 @@
 //! Deliberately absent: acting. A plan holds no host.
 
 mod acts;
+mod aspect;
 mod assemble;
 pub mod audit;
 mod destination;
@@ -25,6 +26,7 @@ mod unlocked;
 
 use std::path::PathBuf;
 
+pub use aspect::{Aspect, explained, explanation};
 pub use note::{Note, Verdict};
 pub use refusal::Refusal;
 pub use statements::{Patience, Policy};

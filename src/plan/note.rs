@@ -1,6 +1,6 @@
 //! What was found, one line an aspect, for the audit.
 
-use super::Refusal;
+use super::{Aspect, Refusal};
 
 /// How an aspect stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +18,8 @@ pub enum Verdict {
 pub struct Note {
     /// How it stands.
     pub verdict: Verdict,
-    /// What was looked at, in one or two words.
-    pub aspect: &'static str,
+    /// What was looked at.
+    pub aspect: Aspect,
     /// What was found; of a refusal also what was expected.
     pub found: String,
     /// A full sentence that names what helps.
@@ -28,12 +28,12 @@ pub struct Note {
 
 impl Note {
     /// An aspect that is as it should be.
-    pub fn pass(aspect: &'static str, found: impl Into<String>) -> Self {
+    pub fn pass(aspect: Aspect, found: impl Into<String>) -> Self {
         Self { verdict: Verdict::Pass, aspect, found: found.into(), hint: None }
     }
 
     /// An aspect the operator should know about.
-    pub fn warning(aspect: &'static str, found: impl Into<String>) -> Self {
+    pub fn warning(aspect: Aspect, found: impl Into<String>) -> Self {
         Self { verdict: Verdict::Warning, ..Self::pass(aspect, found) }
     }
 
@@ -44,13 +44,17 @@ impl Note {
     }
 
     /// An aspect that forbids a backup.
-    pub fn refusal(aspect: &'static str, refusal: Refusal) -> Self {
+    pub fn refusal(aspect: Aspect, refusal: Refusal) -> Self {
         Self { verdict: Verdict::Refusal, aspect, found: refusal.what, hint: refusal.hint }
     }
 
     /// The refusal, if it is one.
     pub fn as_refusal(&self) -> Option<Refusal> {
         let refused = self.verdict == Verdict::Refusal;
-        refused.then(|| Refusal { what: self.found.clone(), hint: self.hint.clone() })
+        refused.then(|| Refusal {
+            what: self.found.clone(),
+            hint: self.hint.clone(),
+            aspect: Some(self.aspect),
+        })
     }
 }

@@ -1,5 +1,6 @@
 //! Why a plan cannot be made. Nothing has been touched when one of these is returned.
 
+use super::Aspect;
 use crate::config::Complaint;
 use crate::host::Fault;
 
@@ -11,23 +12,25 @@ pub struct Refusal {
     pub what: String,
     /// A full sentence that names what helps.
     pub hint: Option<String>,
+    /// What it is about, if it came up while looking.
+    pub aspect: Option<Aspect>,
 }
 
 impl Refusal {
     /// A refusal with its hint.
     pub fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { what: what.into(), hint: Some(hint.into()) }
+        Self { what: what.into(), hint: Some(hint.into()), aspect: None }
     }
 }
 
 impl From<Complaint> for Refusal {
     fn from(complaint: Complaint) -> Self {
-        Self { what: complaint.to_string(), hint: complaint.hint }
+        Self { what: complaint.to_string(), hint: complaint.hint, aspect: None }
     }
 }
 
 impl From<Fault> for Refusal {
     fn from(fault: Fault) -> Self {
-        Self { what: fault.to_string(), hint: None }
+        Self { what: fault.to_string(), hint: None, aspect: None }
     }
 }

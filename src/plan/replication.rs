@@ -2,7 +2,7 @@
 
 use super::make::{pass, warn};
 use super::server::{Met, allowed, ask};
-use super::{Note, Refusal, Replica, Resume};
+use super::{Aspect, Note, Refusal, Replica, Resume};
 use crate::claim::{Claim, Restart};
 use crate::config::{Config, KeepStopped};
 use crate::database::coordinates::{self, Channel};
@@ -30,7 +30,7 @@ pub(super) fn look(
     let channels = coordinates::channels(&met.server, &rows)
         .map_err(|why| Refusal::new(why, format!("Ask the server by hand: {status}.")))?;
     if channels.is_empty() {
-        pass(notes, "replication", "not a replica: its clients wait while the lock is held");
+        pass(notes, Aspect::Replication, "not a replica: its clients wait while the lock is held");
         return Ok(None);
     }
     for channel in &channels {
@@ -83,7 +83,7 @@ fn tell(config: &Config, channels: &[Channel], lags: &[Option<u64>], notes: &mut
         if channel.applying {
             pass(
                 notes,
-                "replication",
+                Aspect::Replication,
                 format!("{from}{}: its applier runs, stops, and runs {again}", behind(*lag)),
             );
         } else {
@@ -93,7 +93,7 @@ fn tell(config: &Config, channels: &[Channel], lags: &[Option<u64>], notes: &mut
                 format!(" by error {}", channel.errno)
             };
             let found = format!("{from}: its applier is stopped{why} and stays stopped");
-            warn(notes, "replication", found);
+            warn(notes, Aspect::Replication, found);
             promoted(channel, notes);
         }
     }
@@ -109,7 +109,7 @@ fn promoted(channel: &Channel, notes: &mut Vec<Note>) {
     if channel.receiving == "No" {
         let found = "its receiver is stopped as well: if this server is a source now, \
                      coordinates.sql still leads to the old one (RESET REPLICA ALL forgets it)";
-        warn(notes, "replication", found);
+        warn(notes, Aspect::Replication, found);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::make::{pass, warn};
-use super::{Note, Refusal};
+use super::{Aspect, Note, Refusal};
 use crate::config::{Config, Kind};
 use crate::database::dialect::LockKind;
 use crate::database::grants::{self, Granted, Need};
@@ -42,7 +42,7 @@ pub(super) fn meet(
         let hint = "Supported are MariaDB 10.4 and later, and MySQL 8.0, 8.4 and 9.";
         Refusal::new(format!("cannot back up this server: {why}"), hint)
     })?;
-    pass(notes, "server", format!("{server} at {login}"));
+    pass(notes, Aspect::Server, format!("{server} at {login}"));
     let kind = kind(config, &server, notes)?;
     let account = word("account");
     let granted = Granted::read(&ask(host, grants::QUESTION)?);
@@ -70,7 +70,7 @@ fn kind(config: &Config, server: &Server, notes: &mut Vec<Note>) -> Result<LockK
         }
         Kind::None => (LockKind::Nothing, "as configured"),
     };
-    pass(notes, "lock", format!("{}: {why}", kind.name()));
+    pass(notes, Aspect::Lock, format!("{}: {why}", kind.name()));
     Ok(kind)
 }
 
@@ -104,7 +104,7 @@ pub(super) fn files_are_here(
     let keeps = host.entry(datadir)?;
     let place = |entry: Option<Entry>| entry.map(|entry| (entry.real, entry.device));
     if works_in.is_some() && place(works_in) == place(keeps) {
-        pass(notes, "files", format!("process {pid} works in '{}'", datadir.display()));
+        pass(notes, Aspect::Files, format!("process {pid} works in '{}'", datadir.display()));
         return Ok(());
     }
     let what = format!(
@@ -186,14 +186,14 @@ pub(super) fn allowed(
     let missing = granted.missing(needs);
     if missing.is_empty() {
         let names: Vec<_> = needs.iter().map(|need| need.purpose).collect();
-        pass(notes, "privileges", format!("'{account}' may do all of: {}", names.join(", ")));
+        pass(notes, Aspect::Privileges, format!("'{account}' may do all of: {}", names.join(", ")));
         return Ok(());
     }
     let named = |need: &Need| format!("{} ({})", need.privilege, need.purpose);
     let list: Vec<_> = missing.iter().map(named).collect();
     let what = format!("the account '{account}' lacks {}", list.join(", "));
     if granted.has_roles() {
-        warn(notes, "privileges", format!("{what}, unless a role of it has them"));
+        warn(notes, Aspect::Privileges, format!("{what}, unless a role of it has them"));
         return Ok(());
     }
     Err(Refusal::new(what, format!("Run: {};", grants::statement(&missing, account))))

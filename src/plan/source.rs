@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::make::{pass, warn};
 use super::server::{Met, ask};
 use super::tools::Programs;
-use super::{Note, Refusal};
+use super::{Aspect, Note, Refusal};
 use crate::database::places::{self, Place, Role};
 use crate::host::{Ask, Entry, Host, Kind, Mount};
 use crate::snapshot::lvm::{self, Volume};
@@ -95,7 +95,7 @@ fn on_volume(
     simple(volume, &home.mount)?;
     pass(
         notes,
-        "source",
+        Aspect::Source,
         format!(
             "'{}' is on volume '{}', {} mounted at '{}'",
             home.place.path.display(),
@@ -165,12 +165,12 @@ fn linked(host: &dyn Host, met: &Met, notes: &mut Vec<Note>) -> Result<Vec<Place
         }
         let shown = format!("'{}' leads to '{}'", link.at.display(), link.to.display());
         match host.entry(&link.to)? {
-            None => warn(notes, "links", format!("{shown}, which is not there")),
+            None => warn(notes, Aspect::Links, format!("{shown}, which is not there")),
             Some(entry) if entry.kind == Kind::Directory || is_table(&link.to) => {
                 let told_by = format!("link '{}'", link.at.display());
                 places.push(Place { path: link.to, role: Role::Data, told_by });
             }
-            Some(_) => warn(notes, "links", format!("{shown}, which is not in the backup")),
+            Some(_) => warn(notes, Aspect::Links, format!("{shown}, which is not in the backup")),
         }
     }
     Ok(places)
@@ -239,8 +239,8 @@ fn elsewhere(located: &[Located], found: &[OnVolume], volumes: &[Volume], notes:
     let copied = |one: &&Located| found.iter().any(|on| on.mount.device == one.mount.device);
     for other in located.iter().filter(|one| !copied(one)) {
         let aspect = match other.place.role {
-            Role::BinaryLog => "binary log",
-            Role::RelayLog => "relay log",
+            Role::BinaryLog => Aspect::BinaryLog,
+            Role::RelayLog => Aspect::RelayLog,
             Role::Data | Role::Temporary => continue,
         };
         let (path, on) = (other.place.path.display(), named(&other.mount, volumes));
@@ -292,7 +292,7 @@ fn neighbours(volume: &Volume, volumes: &[Volume], notes: &mut Vec<Note>) {
         };
         warn(
             notes,
-            "snapshots",
+            Aspect::Snapshots,
             format!("'{}' already has the snapshot '{}': {hint}", volume.name, lv.name),
         );
     }

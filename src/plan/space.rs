@@ -4,7 +4,7 @@
 use super::make::{pass, warn};
 use super::source::{self, unreadable};
 use super::tools::Programs;
-use super::{Note, Refusal};
+use super::{Aspect, Note, Refusal};
 use crate::config::Config;
 use crate::host::{Ask, Cmd, Host, Overrun};
 use crate::snapshot::lvm::{self, Group, Name, Volume};
@@ -80,7 +80,7 @@ fn cow_store(
         format!("extended to at most {size_max} when {percent} % of it are full")
     };
     let found = format!("{size} of {free} free in the volume group '{vg}', {extended}");
-    pass(notes, "snapshot", found);
+    pass(notes, Aspect::Snapshot, found);
     group.free = Bytes(free.0 - size.0);
     Ok(Room::Store { size, size_max })
 }
@@ -124,7 +124,7 @@ fn in_pool(
          are in use; 'size' is not used",
         pool.size
     );
-    pass(notes, "snapshot", found);
+    pass(notes, Aspect::Snapshot, found);
     Ok(Room::Pool(name))
 }
 
@@ -137,6 +137,6 @@ fn extension(host: &dyn Host, programs: &Programs, notes: &mut Vec<Note>) {
     if told.trim() == NEVER_EXTENDED {
         let found = "lvm does not extend thin pools by itself (thin_pool_autoextend_threshold is \
                      100), and a full one stops the server";
-        warn(notes, "snapshot", found);
+        warn(notes, Aspect::Snapshot, found);
     }
 }

@@ -3,7 +3,7 @@
 
 use super::make::{pass, warn};
 use super::server::{Met, allowed, ask};
-use super::{Note, Refusal};
+use super::{Aspect, Note, Refusal};
 use crate::config::{Config, LongStatements};
 use crate::database::grants;
 use crate::database::statements::{self, Statement};
@@ -49,7 +49,7 @@ pub(super) fn look(
 ) -> Result<Patience, Refusal> {
     let policy = policy(config);
     if met.kind.lock().is_none() {
-        pass(notes, "statements", "nothing is locked, so none is waited for");
+        pass(notes, Aspect::Statements, "nothing is locked, so none is waited for");
         return Ok(Patience { question: None, policy, ending: Vec::new() });
     }
     if matches!(policy, Policy::Kill { .. }) {
@@ -66,16 +66,16 @@ pub(super) fn look(
     let found = if count == 0 { "none runs".to_owned() } else { format!("{count} found") };
     pass(
         notes,
-        "statements",
+        Aspect::Statements,
         format!(
             "{policy_told} for those of {seconds_min} s or more that the lock would wait for: {found}"
         ),
     );
     for one in &harmless {
-        pass(notes, "statements", format!("{one}: this lock does not wait for it"));
+        pass(notes, Aspect::Statements, format!("{one}: this lock does not wait for it"));
     }
     for one in &waited_for {
-        warn(notes, "statements", format!("{one}: {}", policy.fate(one)));
+        warn(notes, Aspect::Statements, format!("{one}: {}", policy.fate(one)));
     }
     refuse(&policy, &waited_for)?;
     let ending = waited_for.iter().filter(|one| policy.ends(one)).map(|one| one.id).collect();

@@ -7,7 +7,7 @@ use super::make::pass;
 use super::source::{self, OnVolume, unreadable};
 use super::space::Room;
 use super::tools::Programs;
-use super::{Note, Refusal, Take, Tools, When};
+use super::{Aspect, Note, Refusal, Take, Tools, When};
 use crate::config;
 use crate::database::dialect::LockKind;
 use crate::host::{Ask, Host, Point, Shell, Sign};
@@ -43,11 +43,11 @@ pub(super) fn way(
 ) -> Result<Way, Refusal> {
     if source.volumes.len() > 1 {
         let why = "each of several volumes waits for the one before it";
-        pass(notes, "snapshot", format!("taken by 'lvcreate' under the lock: {why}"));
+        pass(notes, Aspect::Snapshot, format!("taken by 'lvcreate' under the lock: {why}"));
         return Ok(Way::Whole);
     }
     if let Some(why) = source.volumes.iter().find_map(|one| unordered(one, tools)) {
-        pass(notes, "snapshot", format!("taken by 'lvcreate' under the lock: {why}"));
+        pass(notes, Aspect::Snapshot, format!("taken by 'lvcreate' under the lock: {why}"));
         return Ok(Way::Whole);
     }
     let report = host.output(&lvm::only_asked(lvm::report_devices(programs.pvs.clone())))?;
@@ -58,7 +58,7 @@ pub(super) fn way(
     devices.sort();
     devices.dedup();
     let found = format!("ordered from a warm lvm that looks at {} alone", devices.join(", "));
-    pass(notes, "snapshot", found);
+    pass(notes, Aspect::Snapshot, found);
     Ok(Way::Ordered(devices))
 }
 
@@ -125,13 +125,13 @@ impl Way {
             _ => {
                 pass(
                     notes,
-                    "lock",
+                    Aspect::Lock,
                     "asked for when lvm is held just before it suspends the volume",
                 );
                 return Ok(When::Late);
             }
         };
-        pass(notes, "lock", format!("asked for before the snapshot is ordered: {why}"));
+        pass(notes, Aspect::Lock, format!("asked for before the snapshot is ordered: {why}"));
         Ok(When::First)
     }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::make::pass;
-use super::{Note, Refusal, Tools};
+use super::{Aspect, Note, Refusal, Tools};
 use crate::host::{Ask, Cmd, Host, Machine, Overrun};
 use crate::snapshot::command;
 use crate::units::Millis;
@@ -53,7 +53,7 @@ pub(super) fn find(host: &dyn Host, notes: &mut Vec<Note>) -> Result<(Programs, 
         lvm: version(host, lvm, "version", "LVM version:")?,
         rsync: version(host, programs.rsync.clone(), "--version", "version ")?,
     };
-    pass(notes, "programs", format!("lvm {}, rsync {}", tools.lvm, tools.rsync));
+    pass(notes, Aspect::Programs, format!("lvm {}, rsync {}", tools.lvm, tools.rsync));
     Ok((programs, tools))
 }
 

@@ -5,7 +5,7 @@
 use super::make::{pass, warn};
 use super::replication;
 use super::server::{Met, ask};
-use super::{Note, Refusal};
+use super::{Aspect, Note, Refusal};
 use crate::database::coordinates::{self, Own};
 use crate::database::grants;
 use crate::host::{Host, Rows};
@@ -34,10 +34,14 @@ pub(super) fn check(
     }
     only_innodb(host, met)?;
     let own = own(host, met)?;
-    pass(notes, "lock", "every table is InnoDB, and the position will tell if somebody writes");
+    pass(
+        notes,
+        Aspect::Lock,
+        "every table is InnoDB, and the position will tell if somebody writes",
+    );
     if own.file.is_none() {
         let found = "the binary log is off: only what replication applies moves the position";
-        warn(notes, "lock", found);
+        warn(notes, Aspect::Lock, found);
     }
     Ok(())
 }

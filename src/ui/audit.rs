@@ -128,7 +128,7 @@ pub fn json(audit: &Audit) -> String {
 
 fn aspect(note: &Note) -> Aspect {
     Aspect {
-        name: note.aspect,
+        name: note.aspect.name(),
         verdict: note.verdict.into(),
         found: note.found.clone(),
         hint: note.hint.clone(),

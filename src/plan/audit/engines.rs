@@ -1,9 +1,9 @@
 //! Which engines the tables are in. Under a lock of ours every engine is in the same moment; what
 //! differs is what a restored server has to do, and whether a backup without any lock is possible.
 
-use super::super::Note;
 use super::super::server::{Met, ask};
 use super::super::unlocked::{named, other_engines};
+use super::super::{Aspect, Note};
 use super::unseen;
 use crate::database::grants;
 use crate::host::Host;
@@ -15,12 +15,12 @@ pub(super) fn look(host: &dyn Host, met: &Met, notes: &mut Vec<Note>) {
     if !met.granted.meets(&need) && !met.granted.has_roles() {
         let found = format!("not looked at: '{}' may not see the tables", met.account);
         let hint = format!("Run: {};", grants::statement(&[need], &met.account));
-        notes.push(Note::pass("engines", found).with_hint(hint));
+        notes.push(Note::pass(Aspect::Engines, found).with_hint(hint));
         return;
     }
     let rows = match ask(host, &other_engines()) {
         Ok(rows) => rows,
-        Err(fault) => return unseen(notes, "engines", &fault),
+        Err(fault) => return unseen(notes, Aspect::Engines, &fault),
     };
     let found = match rows.get(0, "FOUND") {
         None => "every table is InnoDB".to_owned(),
@@ -28,5 +28,5 @@ pub(super) fn look(host: &dyn Host, met: &Met, notes: &mut Vec<Note>) {
             format!("{count} table(s) are not InnoDB, the largest {}", named(&rows).join(", "))
         }
     };
-    notes.push(Note::pass("engines", found));
+    notes.push(Note::pass(Aspect::Engines, found));
 }

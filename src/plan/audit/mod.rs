@@ -12,7 +12,7 @@ use jiff::Timestamp;
 pub use pace::{Pace, Sampling};
 
 use super::make::{Survey, survey};
-use super::{Note, Plan};
+use super::{Aspect, Note, Plan};
 use crate::config::Config;
 use crate::host::{Ask, Fault, Host, Login};
 
@@ -54,6 +54,6 @@ pub fn audit(
 }
 
 /// What could not be looked at, and no backup depends on.
-fn unseen(notes: &mut Vec<Note>, aspect: &'static str, fault: &Fault) {
+fn unseen(notes: &mut Vec<Note>, aspect: Aspect, fault: &Fault) {
     notes.push(Note::warning(aspect, format!("not known: {fault}")));
 }

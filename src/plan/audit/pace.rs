@@ -3,10 +3,10 @@
 //! A snapshot keeps each block's old content once, however often the block is written; so what is
 //! written while it stands is the most that it can need, and the volume's size is more than enough.
 
-use super::super::Note;
 use super::super::make::Found;
 use super::super::source::OnVolume;
 use super::super::space::Room;
+use super::super::{Aspect, Note};
 use super::past::lasting;
 use super::unseen;
 use crate::config::Config;
@@ -77,7 +77,7 @@ pub(super) fn look(
     let (Some(source), Some(rooms)) = (&found.source, &found.rooms) else { return };
     let paces = match sample(host, &source.volumes, copy, sampling, tell) {
         Ok(paces) => paces,
-        Err(fault) => return unseen(notes, "write rate", &fault),
+        Err(fault) => return unseen(notes, Aspect::WriteRate, &fault),
     };
     for ((pace, one), room) in paces.iter().zip(&source.volumes).zip(rooms) {
         let room = measure(config, room, &one.volume, &source.report);
@@ -166,19 +166,19 @@ fn judge(pace: &Pace, volume: &Volume, room: &Measure) -> Note {
     let Measure { told, first, most, more } = room;
     let rate = format!("'{}': {}/s in {seconds}", pace.volume, pace.per_second());
     let Some(lasts) = pace.lasts(*most) else {
-        return Note::pass("write rate", format!("'{}': nothing in {seconds}", pace.volume));
+        return Note::pass(Aspect::WriteRate, format!("'{}': nothing in {seconds}", pace.volume));
     };
     let Some(need) = pace.need().map(|need| need.min(volume.size)) else {
         let found = format!("{rate}; {told} lasts {} at least", lasting(lasts));
-        return Note::pass("write rate", found);
+        return Note::pass(Aspect::WriteRate, found);
     };
     let found = format!("{rate}: {need} at most while it is copied, of {told}");
     if need <= *first {
-        return Note::pass("write rate", found);
+        return Note::pass(Aspect::WriteRate, found);
     }
     if need <= *most {
-        return Note::pass("write rate", format!("{found}, which is extended"));
+        return Note::pass(Aspect::WriteRate, format!("{found}, which is extended"));
     }
     let found = format!("{found}, at most {most}: it may be given up after {}", lasting(lasts));
-    Note::warning("write rate", found).with_hint(more)
+    Note::warning(Aspect::WriteRate, found).with_hint(more)
 }

@@ -3,8 +3,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::super::Note;
 use super::super::make::{pass, warn};
+use super::super::{Aspect, Note};
 use super::unseen;
 use crate::config::Config;
 use crate::host::Host;
@@ -22,14 +22,14 @@ pub(super) fn look(
     let all = match store::list(host, &config.destination.directory) {
         Ok(all) => all,
         Err(fault) => {
-            unseen(notes, "last backup", &fault);
+            unseen(notes, Aspect::LastBackup, &fault);
             return None;
         }
     };
     damaged(&all, notes);
     let Some(newest) = all.into_iter().rev().find_map(|one| one.summary.ok()) else {
         let found = format!("none at '{}'", config.destination.directory.display());
-        warn(notes, "last backup", found);
+        warn(notes, Aspect::LastBackup, found);
         return None;
     };
     age(&newest, now, notes);
@@ -39,7 +39,7 @@ pub(super) fn look(
 fn damaged(all: &[Listed], notes: &mut Vec<Note>) {
     for one in all {
         if let Err(why) = &one.summary {
-            warn(notes, "last backup", format!("'{}': {why}", one.path.display()));
+            warn(notes, Aspect::LastBackup, format!("'{}': {why}", one.path.display()));
         }
     }
 }
@@ -47,7 +47,7 @@ fn damaged(all: &[Listed], notes: &mut Vec<Note>) {
 fn age(newest: &Summary, now: Timestamp, notes: &mut Vec<Note>) {
     let Ok(started) = newest.started.parse::<Timestamp>() else {
         let found = format!("{}: began at '{}', which is no time", newest.run, newest.started);
-        warn(notes, "last backup", found);
+        warn(notes, Aspect::LastBackup, found);
         return;
     };
     let old = now.duration_since(started);
@@ -55,13 +55,13 @@ fn age(newest: &Summary, now: Timestamp, notes: &mut Vec<Note>) {
         let found = format!("it is {now}, and the backup {} began at {started}", newest.run);
         let hint = "Set the clock, or look why it was ahead: 'timedatectl' tells whether it is \
                     synchronized.";
-        notes.push(Note::warning("clock", found).with_hint(hint));
+        notes.push(Note::warning(Aspect::Clock, found).with_hint(hint));
         return;
     }
-    pass(notes, "clock", format!("{now}, later than the newest backup"));
+    pass(notes, Aspect::Clock, format!("{now}, later than the newest backup"));
     let (run, bytes, locked) = (&newest.run, newest.copied.bytes, newest.window.locked_ms);
     let found = format!("{run}: {} old, {bytes}, locked for {locked}", shown(old));
-    pass(notes, "last backup", found);
+    pass(notes, Aspect::LastBackup, found);
 }
 
 /// How long a copy of so much will take, if it is as fast as the newest one.
@@ -77,11 +77,11 @@ pub(super) fn copy_time(
         Some((newest, Millis(u64::try_from(ms).unwrap_or(u64::MAX))))
     });
     let Some((newest, ms)) = took else {
-        pass(notes, "copy", "how long it will take is not known: no earlier backup tells");
+        pass(notes, Aspect::Copy, "how long it will take is not known: no earlier backup tells");
         return None;
     };
     let found = format!("{bytes} in about {}, as fast as that of {}", lasting(ms), newest.run);
-    pass(notes, "copy", found);
+    pass(notes, Aspect::Copy, found);
     Some(ms)
 }
 
@@ -89,15 +89,15 @@ pub(super) fn copy_time(
 pub(super) fn leftovers(host: &dyn Host, config: &Config, notes: &mut Vec<Note>) {
     let all = match ledger::find(host, &config.state_dir) {
         Ok(all) => all,
-        Err(fault) => return unseen(notes, "leftovers", &fault),
+        Err(fault) => return unseen(notes, Aspect::Leftovers, &fault),
     };
     if all.is_empty() {
-        pass(notes, "leftovers", "no ledger of an earlier run");
+        pass(notes, Aspect::Leftovers, "no ledger of an earlier run");
     }
     for one in &all {
         let found = format!("'{}': a run that is alive, or has died", one.path.display());
         let hint = "The next run settles a dead one first, and 'holdstill recover' does it now.";
-        notes.push(Note::warning("leftovers", found).with_hint(hint));
+        notes.push(Note::warning(Aspect::Leftovers, found).with_hint(hint));
     }
 }
 

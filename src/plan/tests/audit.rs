@@ -28,7 +28,7 @@ fn with_a_backup(world: &mut World) {
 
 /// The lines about an aspect, each with its verdict's letter.
 fn lines(audit: &Audit, aspect: &str) -> Vec<String> {
-    let of = audit.notes.iter().filter(|note| note.aspect == aspect);
+    let of = audit.notes.iter().filter(|note| note.aspect.name() == aspect);
     of.map(|note| {
         let letter = match note.verdict {
             Verdict::Pass => ' ',
@@ -73,7 +73,7 @@ fn every_refusal_is_told_and_each_only_once() {
         .notes
         .iter()
         .filter(|note| note.verdict == Verdict::Refusal)
-        .map(|note| note.aspect)
+        .map(|note| note.aspect.name())
         .collect();
     assert_eq!(refused, ["programs", "destination"]);
 }

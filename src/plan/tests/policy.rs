@@ -50,7 +50,7 @@ fn all_privileges(world: &mut World) {
 /// The notes about an aspect, with `!` before a warning.
 fn notes(plan: &Planned, aspect: &str) -> Vec<String> {
     let mark = |verdict| if verdict == Verdict::Warning { "! " } else { "" };
-    let of = plan.notes.iter().filter(|note| note.aspect == aspect);
+    let of = plan.notes.iter().filter(|note| note.aspect.name() == aspect);
     of.map(|note| format!("{}{}", mark(note.verdict), note.found)).collect()
 }
 
