@@ -135,7 +135,9 @@ impl Stop {
         match self {
             Self::Usage(all) => all.iter().for_each(|one| tell(&mut text, &one.clone().into())),
             Self::Refused(all) => {
-                all.iter().for_each(|one| tell(&mut text, one));
+                for one in all {
+                    tell(&mut text, one);
+                }
                 more(&mut text, all);
             }
             Self::Unsettled(one) => tell(&mut text, one),
@@ -144,7 +146,7 @@ impl Stop {
                 &Refusal::new(self.to_string(), "Wait for it to end, or look at it with 'ps'."),
             ),
             Self::Unexpected(_) => {
-                tell(&mut text, &Refusal { what: self.to_string(), hint: None, aspect: None })
+                tell(&mut text, &Refusal { what: self.to_string(), hint: None, aspect: None });
             }
         }
         text

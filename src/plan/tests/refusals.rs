@@ -90,13 +90,13 @@ fn an_applier_that_could_not_be_started_as_it_was(seen: &mut Said) {
 
 fn the_server(seen: &mut Said) {
     seen.check(MARIADB, |world| {
-        world.greeting = Err(said(1045, "cannot connect to 'backup@/a.sock': denied"))
+        world.greeting = Err(said(1045, "cannot connect to 'backup@/a.sock': denied"));
     });
     seen.check(MARIADB, |world| {
-        world.greeting = Err(Fault::refused("cannot connect: the server offers no TLS"))
+        world.greeting = Err(Fault::refused("cannot connect: the server offers no TLS"));
     });
     seen.check(MARIADB, |world| {
-        drop(world.entries.remove(std::path::Path::new("/run/mysqld/mysqld.sock")))
+        drop(world.entries.remove(std::path::Path::new("/run/mysqld/mysqld.sock")));
     });
     seen.check(MARIADB, |world| world.answer("version", "10.3.39-MariaDB"));
     seen.check(MARIADB, |world| world.answer("wsrep_on", "ON"));
@@ -139,10 +139,10 @@ fn several_volumes_that_cannot_stand_still_together(seen: &mut Said) {
 
 fn volumes_that_no_snapshot_fits(seen: &mut Said) {
     seen.check(MARIADB, |world| {
-        world.lvs = world.lvs.replacen("\"pool_lv\":\"\"", "\"pool_lv\":\"pool\"", 1)
+        world.lvs = world.lvs.replacen("\"pool_lv\":\"\"", "\"pool_lv\":\"pool\"", 1);
     });
     seen.check(MARIADB, |world| {
-        world.lvs = world.lvs.replacen("\"origin\":\"\"", "\"origin\":\"real\"", 1)
+        world.lvs = world.lvs.replacen("\"origin\":\"\"", "\"origin\":\"real\"", 1);
     });
     seen.check(MARIADB, |world| world.mounts[2].kind = "btrfs".into());
     seen.check(MARIADB, |world| world.vgs = world.vgs.replace("5368709120", "1073741824"));
