@@ -5,8 +5,8 @@ use clap_mangen::roff::{Roff, bold, roman};
 
 use super::text;
 
-/// A page has no date: a file that is held current must not change by the day. Nothing at all would be
-/// left out, and the source taken for it.
+/// A page has no date: a file that is held current must not change by the day. An empty word would
+/// be left out, and the source taken for the date.
 pub(super) const NO_DATE: &str = r"\&";
 
 /// The page `holdstill.toml(5)`.
