@@ -10,6 +10,7 @@ mod faults;
 mod garbage;
 mod ledgers;
 mod order;
+mod packaging;
 mod policy;
 mod room;
 mod sweep;

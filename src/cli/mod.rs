@@ -7,9 +7,10 @@ mod recover;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 use anyhow::Context as _;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::config::{self, Config};
 use crate::error::{Code, Stop};
@@ -23,7 +24,7 @@ const CONFIG: &str = "/etc/holdstill/holdstill.toml";
 
 /// Online backups of MySQL and MariaDB from an LVM snapshot.
 #[derive(Debug, Parser)]
-#[command(version, about, after_help = EXIT_CODES)]
+#[command(version = VERSION.as_str(), about, after_help = EXIT_CODES)]
 struct Args {
     /// Print what is looked at, too, on standard error.
     #[arg(long, short, global = true)]
@@ -31,6 +32,13 @@ struct Args {
     #[command(subcommand)]
     command: Command,
 }
+
+/// The version and what it was built from: the commit and its day, which `scripts/build` tells the
+/// compiler. Nobody else knows them for certain.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let from = option_env!("HOLDSTILL_BUILT_FROM").unwrap_or("built by hand");
+    format!("{} ({from})", env!("CARGO_PKG_VERSION"))
+});
 
 /// The table of `error.rs`, for people.
 const EXIT_CODES: &str = "\
@@ -78,6 +86,11 @@ struct Ledgers {
     /// Settle what this directory tells of, and read no configuration at all.
     #[arg(long, value_name = "DIRECTORY")]
     state_dir: Option<PathBuf>,
+}
+
+/// The command line as data, for what is written of it: manual pages and completions.
+pub fn command() -> clap::Command {
+    Args::command()
 }
 
 /// Runs the program and tells its exit code.

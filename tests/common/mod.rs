@@ -68,13 +68,18 @@ pub(crate) fn scenario(name: &str) -> Scenario {
     scenarios().into_iter().find(|one| one.name == name).expect("there is such a scenario")
 }
 
-/// Holds a text against a file of `tests/golden`; with `HOLDSTILL_BLESS=1` writes it anew, and the
-/// difference is for review.
+/// Holds a text against a file of `tests/golden`.
 pub(crate) fn golden(name: &str, text: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    blessed(&format!("tests/golden/{name}"), text);
+}
+
+/// Holds a text against a file of the repository; with `HOLDSTILL_BLESS=1` writes it anew, and the
+/// difference is for review.
+pub(crate) fn blessed(file: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     if std::env::var_os("HOLDSTILL_BLESS").is_some() {
-        std::fs::write(&path, text).expect("golden files can be written");
+        std::fs::write(&path, text).expect("blessed files can be written");
     }
-    let golden = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(golden == text, "tests/golden/{name} differs from\n{text}");
+    let there = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(there == text, "{file} differs from\n{text}");
 }

@@ -13,6 +13,7 @@ import case_errors
 import case_hang
 import case_hostile
 import case_least
+import case_package
 import case_policy
 import case_server
 import case_signals
@@ -53,6 +54,7 @@ GROUPS = {
     "storage": case_storage.CASES,
     "server": case_server.CASES,
     "least": case_least.CASES,
+    "package": case_package.CASES,
     "surroundings": case_surroundings.CASES,
     "faults_today": of_today(FAULTS),
     "hostile": case_hostile.MATRIX,

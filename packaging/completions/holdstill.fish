@@ -1,0 +1,51 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_holdstill_global_optspecs
+    string join \n v/verbose h/help V/version
+end
+
+function __fish_holdstill_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_holdstill_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_holdstill_using_subcommand
+    set -l cmd (__fish_holdstill_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c holdstill -n "__fish_holdstill_needs_command" -s v -l verbose -d 'Print what is looked at, too, on standard error'
+complete -c holdstill -n "__fish_holdstill_needs_command" -s h -l help -d 'Print help'
+complete -c holdstill -n "__fish_holdstill_needs_command" -s V -l version -d 'Print version'
+complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "backup" -d 'Make one backup'
+complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "audit" -d 'Show what a backup would look at and do, and touch nothing'
+complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "recover" -d 'Settle what dead runs left behind. Safe to run at any time'
+complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "list" -d 'List the backups of the destination'
+complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "explain" -d 'Explain an aspect of the audit or an exit code; without a name, list them'
+complete -c holdstill -n "__fish_holdstill_using_subcommand backup" -s c -l config -d 'The configuration file' -r -F
+complete -c holdstill -n "__fish_holdstill_using_subcommand backup" -s v -l verbose -d 'Print what is looked at, too, on standard error'
+complete -c holdstill -n "__fish_holdstill_using_subcommand backup" -s h -l help -d 'Print help'
+complete -c holdstill -n "__fish_holdstill_using_subcommand audit" -s c -l config -d 'The configuration file' -r -F
+complete -c holdstill -n "__fish_holdstill_using_subcommand audit" -l watch -d 'Look for so long how fast the volumes are written to, and show each second what is known' -r
+complete -c holdstill -n "__fish_holdstill_using_subcommand audit" -l json -d 'Print one JSON object instead of a text'
+complete -c holdstill -n "__fish_holdstill_using_subcommand audit" -s v -l verbose -d 'Print what is looked at, too, on standard error'
+complete -c holdstill -n "__fish_holdstill_using_subcommand audit" -s h -l help -d 'Print help'
+complete -c holdstill -n "__fish_holdstill_using_subcommand recover" -s c -l config -d 'The configuration file' -r -F
+complete -c holdstill -n "__fish_holdstill_using_subcommand recover" -l state-dir -d 'Settle what this directory tells of, and read no configuration at all' -r -F
+complete -c holdstill -n "__fish_holdstill_using_subcommand recover" -s v -l verbose -d 'Print what is looked at, too, on standard error'
+complete -c holdstill -n "__fish_holdstill_using_subcommand recover" -s h -l help -d 'Print help'
+complete -c holdstill -n "__fish_holdstill_using_subcommand list" -s c -l config -d 'The configuration file' -r -F
+complete -c holdstill -n "__fish_holdstill_using_subcommand list" -s v -l verbose -d 'Print what is looked at, too, on standard error'
+complete -c holdstill -n "__fish_holdstill_using_subcommand list" -s h -l help -d 'Print help'
+complete -c holdstill -n "__fish_holdstill_using_subcommand explain" -s v -l verbose -d 'Print what is looked at, too, on standard error'
+complete -c holdstill -n "__fish_holdstill_using_subcommand explain" -s h -l help -d 'Print help'
