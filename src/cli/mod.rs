@@ -43,7 +43,7 @@ Exit codes:
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Make one backup.
-    Backup(ConfigFile),
+    Backup(backup::Typed),
     /// Show what a backup would look at and do, and touch nothing.
     Audit(ConfigFile),
     /// Settle what dead runs left behind. Safe to run at any time.
@@ -83,7 +83,7 @@ pub fn main() -> ExitCode {
     ui::log_to_stderr(args.verbose);
     let ended = match &args.command {
         Command::DeadMan { charge } => return deadman::run(charge).into(),
-        Command::Backup(file) => backup::backup(&file.config),
+        Command::Backup(typed) => return backup::backup(typed, args.verbose).into(),
         Command::Audit(file) => audit::audit(&file.config),
         Command::Recover(ledgers) => recover::recover(ledgers),
         Command::List(file) => audit::list(&file.config),
