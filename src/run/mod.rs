@@ -106,8 +106,10 @@ pub fn backup(host: &mut dyn Host, plan: &Plan, tell: &mut dyn FnMut(Event)) -> 
     let interrupted = host.signal().unwrap_or(None);
     // In the window standard output may lead to the very filesystem that is frozen.
     let may_tell = phase != HOLD;
-    if attempted.is_ok() {
-        laps.lap(host, phase).into_iter().for_each(|lap| tell(Event::Ended(lap)));
+    if attempted.is_ok()
+        && let Some(lap) = laps.lap(host, phase)
+    {
+        tell(Event::Ended(lap));
     }
     if may_tell {
         tell(Event::Phase(SETTLE));
@@ -128,7 +130,9 @@ pub fn backup(host: &mut dyn Host, plan: &Plan, tell: &mut dyn FnMut(Event)) -> 
     };
     let kept = close_ledger(host, plan, &left, doubt);
     let settled = laps.lap(host, SETTLE).filter(|_| may_tell);
-    settled.into_iter().for_each(|lap| tell(Event::Ended(lap)));
+    if let Some(lap) = settled {
+        tell(Event::Ended(lap));
+    }
     Outcome { run: plan.run.clone(), result, left, kept, killed, laps }
 }
 
@@ -197,8 +201,9 @@ fn close_ledger(
 impl Run<'_> {
     /// Begins a phase, unless a signal asks us to stop.
     fn enter(&mut self, phase: &'static str) -> Result<(), Fault> {
-        let ended = self.laps.lap(self.host, self.phase);
-        ended.into_iter().for_each(|lap| (self.tell)(Event::Ended(lap)));
+        if let Some(lap) = self.laps.lap(self.host, self.phase) {
+            (self.tell)(Event::Ended(lap));
+        }
         self.heed_signal()?;
         self.phase = phase;
         (self.tell)(Event::Phase(phase));

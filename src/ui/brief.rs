@@ -39,9 +39,8 @@ impl Voice for Brief {
     fn act(&mut self, _: &Done<'_>, _: &SoFar) {}
 
     fn event(&mut self, event: &Event, _: &SoFar) {
-        match report::warning(event) {
-            Some(warning) => self.streams.err(&format!("holdstill: {warning}\n")),
-            None => {}
+        if let Some(warning) = report::warning(event) {
+            self.streams.err(&format!("holdstill: {warning}\n"));
         }
     }
 

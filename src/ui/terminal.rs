@@ -2,8 +2,8 @@
 //! as a drawing.
 //!
 //! A phase's name is written when it begins and its time behind it when it has ended, so during
-//! `hold still` its name is all there is. Nothing ticks: the bar is drawn when the run tells how far
-//! the copy is, and at no other time. Deliberately absent: the acts, which `--lines` shows.
+//! `hold still` its name is all there is. Nothing ticks: the bar is drawn when the run tells how
+//! far the copy is, and at no other time. Deliberately absent: the acts, which `--lines` shows.
 
 use std::io::IsTerminal as _;
 
@@ -28,7 +28,7 @@ const BAR_COLUMNS_MIN: usize = 76;
 const COLUMNS: usize = 80;
 
 /// The columns of a phase's name and of its time.
-const NAME_COLUMNS: usize = 25;
+const NAME_COLUMNS: usize = 27;
 const TIME_COLUMNS: usize = 11;
 
 /// Goes to the beginning of the line and clears it (ECMA-48, EL).
@@ -128,7 +128,7 @@ impl Terminal {
         let took = duration(lap.ms);
         let detail = detail(lap.phase, so_far);
         let end = format!("{took:>TIME_COLUMNS$}{detail}");
-        let room = self.sheet.columns.saturating_sub(begun(lap.phase).len());
+        let room = self.sheet.columns.saturating_sub(NAME_COLUMNS);
         self.close_with(fit(&end, room).trim_end());
     }
 
@@ -140,10 +140,13 @@ impl Terminal {
 
     fn close_with(&mut self, end: &str) {
         self.end_bar();
-        match self.line.take() {
-            None => {}
-            Some(Line::Begun(_)) => self.streams.out(&format!("{end}\n")),
-            Some(Line::Broken(name)) => self.streams.out(&format!("{}{end}\n", begun(name))),
+        let Some(line) = self.line.take() else { return };
+        let (Line::Begun(name) | Line::Broken(name)) = line;
+        let begun = begun(name);
+        let gap = " ".repeat(NAME_COLUMNS.saturating_sub(begun.len()));
+        match line {
+            Line::Begun(_) => self.streams.out(&format!("{gap}{end}\n")),
+            Line::Broken(_) => self.streams.out(&format!("{begun}{gap}{end}\n")),
         }
     }
 
@@ -215,14 +218,14 @@ impl Terminal {
     /// What was published, and how the server was held still.
     fn closing(&self, end: &Ending<'_>, so_far: &SoFar) -> String {
         let mut text = Text::default();
-        if let Ending::Run(_, outcome) = end {
-            if let Some(path) = outcome.published() {
-                let published = self.paint(Colour::Green, "published");
-                text.line(format!("\n{published} {}", path.display()));
-                let copied = so_far.copied.unwrap_or_default();
-                let took = duration(outcome.laps.total());
-                text.line(format!("{} in {} files, {took} in all", copied.bytes, copied.files));
-            }
+        if let Ending::Run(_, outcome) = end
+            && let Some(path) = outcome.published()
+        {
+            let published = self.paint(Colour::Green, "published");
+            text.line(format!("\n{published} {}", path.display()));
+            let copied = so_far.copied.unwrap_or_default();
+            let took = duration(outcome.laps.total());
+            text.line(format!("{} in {} files, {took} in all", copied.bytes, copied.files));
         }
         if let Some(times) = &so_far.window {
             text.line(format!("\n{}", timeline::draw(times, self.sheet.columns).trim_end()));
@@ -238,8 +241,10 @@ impl Voice for Terminal {
 
     fn begin(&mut self, plan: &Plan, _: &SoFar) {
         let (version, run, login) = (env!("CARGO_PKG_VERSION"), &plan.run, &plan.login);
-        let head = format!("holdstill {version}: run {run}, server {login}");
-        self.streams.out(&(wrap(&head, self.sheet.columns).join("\n") + "\n\n"));
+        let columns = self.sheet.columns;
+        let mut head = wrap(&format!("holdstill {version}: run {run}"), columns);
+        head.extend(wrap(&format!("server {login}"), columns));
+        self.streams.out(&(head.join("\n") + "\n\n"));
     }
 
     fn act(&mut self, _: &Done<'_>, _: &SoFar) {}
@@ -268,7 +273,7 @@ impl Voice for Terminal {
 
 /// A phase's line before its time is known.
 fn begun(name: &str) -> String {
-    format!("  {name:<NAME_COLUMNS$}")
+    format!("  {name}")
 }
 
 /// What is said of a phase behind its time.

@@ -4,6 +4,8 @@
 //! Plain ASCII: at three in the morning it may be read on a serial console. Deliberately absent: a
 //! judgement. What these times prove is `proof`'s to say.
 
+use std::fmt::Write as _;
+
 use super::words::{Text, wrap};
 use crate::proof::{PointTimes, Proof};
 use crate::store::WindowTimes;
@@ -61,10 +63,14 @@ pub(super) fn draw(times: &WindowTimes, columns: usize) -> String {
     let columns = columns.min(COLUMNS_MAX);
     let room = columns.saturating_sub(INDENT.len());
     let mut text = Text::default();
-    wrap(&caption(times), columns).iter().for_each(|line| text.line(line));
+    for line in wrap(&caption(times), columns) {
+        text.line(line);
+    }
     let moments = moments(&times.proof);
     let drawing = across(&moments, room).unwrap_or_else(|| down(&moments));
-    drawing.iter().for_each(|line| text.line(format!("{INDENT}{line}")));
+    for line in drawing {
+        text.line(format!("{INDENT}{line}"));
+    }
     text.0
 }
 
@@ -77,7 +83,7 @@ fn caption(times: &WindowTimes) -> String {
     let (lock, when) = (times.lock, times.when);
     match times.proof.asked_ns {
         Some(_) => format!(
-            "held still: waited {} for the lock, locked {}{suspended} ({lock}, {when}{tries})",
+            "held still: waited {}, locked {}{suspended} ({lock}, {when}{tries})",
             times.waited_ms, times.locked_ms
         ),
         None => format!("held still: nothing was locked{suspended} ({lock}, {when}{tries})"),
@@ -119,18 +125,20 @@ fn across(moments: &[Moment], room: usize) -> Option<Vec<String>> {
     let (last, before) = moments.split_last()?;
     let end = format!("{} ms", since(moments, last.at_ns));
     let words: Vec<String> = before.iter().map(|one| since(moments, one.at_ns)).collect();
-    let least: Vec<usize> =
+    let needed: Vec<usize> =
         before.iter().zip(&words).map(|(one, word)| one.name.len().max(word.len()) + 1).collect();
-    let spare = room.checked_sub(least.iter().sum::<usize>() + last.name.len().max(end.len()))?;
-    let widths = shared(moments, &least, spare);
+    let spare = room.checked_sub(needed.iter().sum::<usize>() + last.name.len().max(end.len()))?;
+    let widths = shared(moments, &needed, spare);
     let (mut names, mut line, mut times) = (String::new(), String::new(), String::new());
     for ((one, word), width) in before.iter().zip(&words).zip(widths) {
         let ink = one.lasts.ink().to_string().repeat(width - 1);
-        names.push_str(&format!("{:width$}", one.name));
-        line.push_str(&format!("|{ink}"));
-        times.push_str(&format!("{word:width$}"));
+        let _cannot_fail = write!(names, "{:width$}", one.name);
+        let _cannot_fail = write!(line, "|{ink}");
+        let _cannot_fail = write!(times, "{word:width$}");
     }
-    Some(vec![names + last.name, line + "|", times + &end, legend(before)])
+    let mut drawn = vec![names + last.name, line + "|", times + &end];
+    drawn.extend(wrap(&legend(before), room));
+    Some(drawn)
 }
 
 /// The widths of what lies between the moments.
@@ -147,7 +155,7 @@ fn legend(moments: &[Moment]) -> String {
     let used = |span: &Span| moments.iter().any(|one| one.lasts == *span);
     let one = |span: Span| format!("{} {}", span.ink(), span.means());
     let all: Vec<String> = Span::ALL.into_iter().filter(used).map(one).collect();
-    format!("{}   (not to scale)", all.join("   "))
+    format!("{} (not to scale)", all.join(", "))
 }
 
 /// The moments from top to bottom, where the terminal is narrow.
