@@ -110,6 +110,24 @@ fn colours_are_few_and_only_where_wanted() {
     }
 }
 
+/// What is not finished stays below what is said meanwhile, and each phase has one line.
+#[test]
+fn a_note_is_written_above_the_phase_that_goes_on() {
+    let sheet = Sheet { columns: 80, colours: Colours::None, paper: Paper::Erasable };
+    let one = scenario("long-statement-is-waited-for");
+    let shown = shown(Manner::Terminal(sheet), one.sim, &one.plan, &[]).out;
+    let note = "\r\x1b[K    waiting for CREATE of 'app' in session 78 for 601 s\n";
+    let phase = "  wait for long statements";
+    let wanted = format!("{phase}{note}{phase}       1.5 s\n");
+    assert!(shown.contains(&wanted), "{shown:?}");
+    let erased = shown.split('\n').map(|line| line.rsplit("\x1b[K").next().unwrap_or(line));
+    let lines: Vec<_> = erased.collect();
+    for phase in ["wait for long statements", "hold still", "copy", "settle"] {
+        let count = lines.iter().filter(|line| line.trim_start().starts_with(phase)).count();
+        assert_eq!(count, 1, "{phase}: {lines:#?}");
+    }
+}
+
 /// The display is not wider than the terminal, but for what an operator has to read whole.
 #[test]
 fn the_display_keeps_to_its_columns() {

@@ -7,7 +7,7 @@
 
 use std::io::IsTerminal as _;
 
-use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 use super::voice::{Done, Ending, SoFar, Streams, Voice, Words};
 use super::words::{Text, duration, fit, wrap};
@@ -20,8 +20,8 @@ use crate::units::{Bytes, Millis};
 
 /// How the bar looks, and how where the terminal is narrower than [`BAR_COLUMNS_MIN`].
 const BAR: &str =
-    "  copy [{wide_bar}] {percent:>3} %  {bytes:>10}  {bytes_per_sec:>12}  {eta:>4} left{msg}";
-const NARROW_BAR: &str = "  copy {percent:>3} %  {eta} left{msg}";
+    "  copy [{wide_bar}] {percent:>3} % {bytes:>10} {bytes_per_sec:>12} {eta:>3} left{msg}";
+const NARROW_BAR: &str = "  copy {percent:>3} %, {eta} left{msg}";
 const BAR_COLUMNS_MIN: usize = 76;
 
 /// How wide a terminal is taken to be that does not say.
@@ -197,7 +197,8 @@ impl Terminal {
             self.streams.out(CLEAR);
             self.line = Some(Line::Broken(name));
         }
-        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stdout());
+        let bar = ProgressBar::with_draw_target(Some(total), self.streams.bar());
+        let bar = bar.with_message(self.fill.clone());
         self.bar = Some(bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())));
     }
 
@@ -212,7 +213,7 @@ impl Terminal {
         let until = filling
             .full_in
             .map_or_else(String::new, |ms| format!(", full in {:#}", HumanDuration(ms.into())));
-        self.fill = format!("  COW {} %{until}", filling.percent);
+        self.fill = format!(", COW {} %{until}", filling.percent);
     }
 
     /// What was published, and how the server was held still.

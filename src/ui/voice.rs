@@ -13,6 +13,8 @@ use std::cell::RefCell;
 use std::io::Write;
 use std::rc::Rc;
 
+use indicatif::ProgressDrawTarget;
+
 use crate::copy::rsync::Stats;
 use crate::error::{Code, Stop};
 use crate::host::Fault;
@@ -123,20 +125,25 @@ pub type Sink = Rc<RefCell<dyn Write>>;
 pub struct Streams {
     out: Sink,
     err: Sink,
+    bar: fn() -> ProgressDrawTarget,
 }
 
 impl Streams {
     /// Standard output and standard error.
     pub fn standard() -> Self {
-        Self::new(
-            Rc::new(RefCell::new(std::io::stdout())),
-            Rc::new(RefCell::new(std::io::stderr())),
-        )
+        let out = Rc::new(RefCell::new(std::io::stdout()));
+        let err = Rc::new(RefCell::new(std::io::stderr()));
+        Self { out, err, bar: ProgressDrawTarget::stdout }
     }
 
-    /// These two.
+    /// These two, on which no bar is drawn.
     pub fn new(out: Sink, err: Sink) -> Self {
-        Self { out, err }
+        Self { out, err, bar: ProgressDrawTarget::hidden }
+    }
+
+    /// Where a bar is drawn: on standard output, if that is what these are.
+    pub(super) fn bar(&self) -> ProgressDrawTarget {
+        (self.bar)()
     }
 
     /// Writes a text to standard output, in one piece and at once.
