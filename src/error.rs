@@ -129,26 +129,28 @@ impl Stop {
         }
     }
 
+    /// Each reason with its hint.
+    pub fn reasons(&self) -> Vec<Refusal> {
+        match self {
+            Self::Usage(all) => all.iter().cloned().map(Refusal::from).collect(),
+            Self::Refused(all) => all.clone(),
+            Self::Unsettled(one) => vec![one.clone()],
+            Self::Busy { .. } => {
+                let hint = "Wait for it to end, or look at it with 'ps'.";
+                vec![Refusal::new(self.to_string(), hint)]
+            }
+            Self::Unexpected(_) => {
+                vec![Refusal { what: self.to_string(), hint: None, aspect: None }]
+            }
+        }
+    }
+
     /// The whole message: each reason with its hint.
     pub fn message(&self) -> String {
         let mut text = String::new();
-        match self {
-            Self::Usage(all) => all.iter().for_each(|one| tell(&mut text, &one.clone().into())),
-            Self::Refused(all) => {
-                for one in all {
-                    tell(&mut text, one);
-                }
-                more(&mut text, all);
-            }
-            Self::Unsettled(one) => tell(&mut text, one),
-            Self::Busy { .. } => tell(
-                &mut text,
-                &Refusal::new(self.to_string(), "Wait for it to end, or look at it with 'ps'."),
-            ),
-            Self::Unexpected(_) => {
-                tell(&mut text, &Refusal { what: self.to_string(), hint: None, aspect: None });
-            }
-        }
+        let reasons = self.reasons();
+        reasons.iter().for_each(|one| tell(&mut text, one));
+        more(&mut text, &reasons);
         text
     }
 }

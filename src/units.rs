@@ -75,6 +75,19 @@ impl fmt::Display for Millis {
     }
 }
 
+impl Millis {
+    /// A time as a person would say it: `48 ms`, `4.2 s`, `12 min 03 s`, `2 h 05 min`.
+    pub fn lasting(self) -> String {
+        let (ms, s) = (self.0, self.0 / 1_000);
+        match s {
+            0 => format!("{ms} ms"),
+            1..60 => format!("{s}.{} s", ms % 1_000 / 100),
+            60..3_600 => format!("{} min {:02} s", s / 60, s % 60),
+            _ => format!("{} h {:02} min", s / 3_600, s / 60 % 60),
+        }
+    }
+}
+
 impl From<Millis> for std::time::Duration {
     fn from(ms: Millis) -> Self {
         Self::from_millis(ms.0)
@@ -100,5 +113,14 @@ mod tests {
         assert_eq!(told, "expected a size like '512MiB' or '20GiB', found '12 apples'");
         assert!("99999999999TiB".parse::<Bytes>().is_err());
         assert!("MiB".parse::<Bytes>().is_err());
+    }
+
+    #[test]
+    fn a_time_has_the_unit_that_a_person_would_choose() {
+        let told = |ms| Millis(ms).lasting();
+        assert_eq!((told(0), told(999)), ("0 ms".into(), "999 ms".into()));
+        assert_eq!((told(1_000), told(59_999)), ("1.0 s".into(), "59.9 s".into()));
+        assert_eq!((told(60_000), told(3_599_999)), ("1 min 00 s".into(), "59 min 59 s".into()));
+        assert_eq!(told(7_500_000), "2 h 05 min");
     }
 }

@@ -35,7 +35,10 @@ fn what_is_told_of_a_broken_configuration() {
     }
     tell(&mut told, "no such file", &["backup", "--config", "/nowhere/h.toml"], home.path());
     tell(&mut told, "no such command", &["backpu"], home.path());
+    let both = ["backup", "--quiet", "--json"];
+    tell(&mut told, "two manners of telling", &both, home.path());
     tell(&mut told, "help", &["--help"], home.path());
+    tell(&mut told, "help for a backup", &["backup", "--help"], home.path());
     assert!(!told.contains("not-to-be-seen"), "a password was told");
     golden("cli.txt", &told);
 }

@@ -33,6 +33,9 @@ complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "recover" -d 'Se
 complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "list" -d 'List the backups of the destination'
 complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "explain" -d 'Explain an aspect of the audit or an exit code; without a name, list them'
 complete -c holdstill -n "__fish_holdstill_using_subcommand backup" -s c -l config -d 'The configuration file' -r -F
+complete -c holdstill -n "__fish_holdstill_using_subcommand backup" -l quiet -d 'Say nothing of a success; errors and warnings go to standard error'
+complete -c holdstill -n "__fish_holdstill_using_subcommand backup" -l lines -d 'Tell every phase and act on a line of its own, with its milliseconds'
+complete -c holdstill -n "__fish_holdstill_using_subcommand backup" -l json -d 'Tell everything as JSON, one object a line. The shipped \'json-lines.md\' explains each'
 complete -c holdstill -n "__fish_holdstill_using_subcommand backup" -s v -l verbose -d 'Print what is looked at, too, on standard error'
 complete -c holdstill -n "__fish_holdstill_using_subcommand backup" -s h -l help -d 'Print help'
 complete -c holdstill -n "__fish_holdstill_using_subcommand audit" -s c -l config -d 'The configuration file' -r -F

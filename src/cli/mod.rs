@@ -52,7 +52,7 @@ Exit codes:
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Make one backup.
-    Backup(ConfigFile),
+    Backup(backup::Typed),
     /// Show what a backup would look at and do, and touch nothing.
     Audit(audit::Options),
     /// Settle what dead runs left behind. Safe to run at any time.
@@ -102,7 +102,7 @@ pub fn main() -> ExitCode {
     ui::log_to_stderr(args.verbose);
     let ended = match &args.command {
         Command::DeadMan { charge } => return deadman::run(charge).into(),
-        Command::Backup(file) => backup::backup(&file.config),
+        Command::Backup(typed) => return backup::backup(typed, args.verbose).into(),
         Command::Audit(options) => audit::run(options),
         Command::Recover(ledgers) => recover::recover(ledgers),
         Command::Explain { name } => explain::explain(name),

@@ -5,15 +5,16 @@ use std::path::Path;
 use super::{Ledgers, linux, lock, shown};
 use crate::config::{self, StateDir};
 use crate::error::{Code, Stop};
+use crate::host::linux::service::Service;
 use crate::host::{Ask, Host};
 use crate::recover;
-use crate::ui::{self, Screen};
+use crate::ui::{self, Manner, Screen, Streams};
 
 /// Settles every dead run; 6 if something is left. A ledger says by itself what is to be done, so
 /// a configuration that cannot be read does not stop it; but then it is never a success, since the
 /// ledgers may be elsewhere.
 pub(super) fn recover(from: &Ledgers) -> Result<Code, Stop> {
-    let screen = Screen::new();
+    let screen = Screen::new(Manner::Lines, Streams::standard(), Service::default());
     let mut host = shown(&screen, linux()?);
     let (state_dir, complaints) = match &from.state_dir {
         Some(told) => (StateDir::Told(told.clone()), Vec::new()),

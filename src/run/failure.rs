@@ -11,6 +11,7 @@ pub(super) const RESUME: &str = "resume the applier";
 pub(super) const MOUNT: &str = "mount";
 pub(super) const COPY: &str = "copy";
 pub(super) const PUBLISH: &str = "publish";
+pub(super) const SETTLE: &str = "settle";
 
 /// Why a run failed.
 #[derive(Clone, Debug)]

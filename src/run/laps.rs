@@ -22,18 +22,24 @@ pub struct Lap {
 }
 
 impl Laps {
-    /// Ends a phase and begins the next. The first call only starts the clock; a clock that
-    /// cannot be read costs a figure and nothing else.
-    pub fn lap(&mut self, host: &dyn Host, phase: &'static str) {
+    /// Ends a phase and begins the next: the phase that has ended. The first call only starts the
+    /// clock; a clock that cannot be read costs a figure and nothing else.
+    pub fn lap(&mut self, host: &dyn Host, phase: &'static str) -> Option<Lap> {
         let now = host.now().ok();
-        if let (Some(since), Some(now)) = (self.since, now) {
-            self.laps.push(Lap { phase, ms: Millis(now.saturating_sub(since) / 1_000_000) });
-        }
-        self.since = now.or(self.since);
+        let since = self.since;
+        self.since = now.or(since);
+        let ms = Millis(now?.saturating_sub(since?) / 1_000_000);
+        self.laps.push(Lap { phase, ms });
+        self.laps.last().cloned()
     }
 
     /// The phases that have ended.
     pub fn all(&self) -> &[Lap] {
         &self.laps
+    }
+
+    /// How long all of them took together.
+    pub fn total(&self) -> Millis {
+        Millis(self.laps.iter().map(|lap| lap.ms.0).sum())
     }
 }

@@ -20,11 +20,11 @@ mod window;
 use std::path::PathBuf;
 
 pub use failure::Failure;
-pub use laps::Laps;
+pub use laps::{Lap, Laps};
 pub use publish::Published;
 pub use room::Filling;
 
-use failure::{COPY, HOLD, MOUNT, PREPARE, PROVE, PUBLISH, RESUME, STOP, WAIT};
+use failure::{COPY, HOLD, MOUNT, PREPARE, PROVE, PUBLISH, RESUME, SETTLE, STOP, WAIT};
 
 use crate::claim::Claim;
 use crate::copy::rsync::{Progress, Stats};
@@ -42,6 +42,8 @@ use crate::wrong::{self, Wrong};
 pub enum Event {
     /// A phase begins.
     Phase(&'static str),
+    /// A phase has ended well, in so much time.
+    Ended(Lap),
     /// The copy goes on.
     Copying(Progress),
     /// Everything is copied, in so much time.
@@ -103,8 +105,14 @@ pub fn backup(host: &mut dyn Host, plan: &Plan, tell: &mut dyn FnMut(Event)) -> 
 
     let interrupted = host.signal().unwrap_or(None);
     // In the window standard output may lead to the very filesystem that is frozen.
-    if phase != HOLD {
-        tell(Event::Phase("settle"));
+    let may_tell = phase != HOLD;
+    if attempted.is_ok()
+        && let Some(lap) = laps.lap(host, phase)
+    {
+        tell(Event::Ended(lap));
+    }
+    if may_tell {
+        tell(Event::Phase(SETTLE));
     }
     let left = held.settle(host);
     let stands = if phase == PUBLISH { publish::stands(host, plan) } else { Ok(false) };
@@ -121,7 +129,10 @@ pub fn backup(host: &mut dyn Host, plan: &Plan, tell: &mut dyn FnMut(Event)) -> 
         }
     };
     let kept = close_ledger(host, plan, &left, doubt);
-    laps.lap(host, "settle");
+    let settled = laps.lap(host, SETTLE).filter(|_| may_tell);
+    if let Some(lap) = settled {
+        tell(Event::Ended(lap));
+    }
     Outcome { run: plan.run.clone(), result, left, kept, killed, laps }
 }
 
@@ -190,7 +201,9 @@ fn close_ledger(
 impl Run<'_> {
     /// Begins a phase, unless a signal asks us to stop.
     fn enter(&mut self, phase: &'static str) -> Result<(), Fault> {
-        self.laps.lap(self.host, self.phase);
+        if let Some(lap) = self.laps.lap(self.host, self.phase) {
+            (self.tell)(Event::Ended(lap));
+        }
         self.heed_signal()?;
         self.phase = phase;
         (self.tell)(Event::Phase(phase));

@@ -5,7 +5,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::report::Text;
+use super::words::Text;
 use crate::error::Code;
 use crate::plan::audit::{Audit, Pace};
 use crate::plan::{Note, Plan, Verdict};

@@ -3,15 +3,26 @@
 //! Only this folder knows indicatif and prints. Deliberately absent: any say in what happens.
 
 pub mod audit;
+mod brief;
+mod entry;
+mod json;
+mod lines;
 mod report;
 mod screen;
+mod terminal;
+mod timeline;
+mod voice;
+mod words;
 
 use std::io::Write as _;
 
 use tracing_subscriber::prelude::*;
 
+pub use json::Clock;
 pub use report::{list, recovered};
-pub use screen::Screen;
+pub use screen::{Manner, Screen};
+pub use terminal::{Colours, Paper, Sheet};
+pub use voice::{Sink, Streams};
 
 /// Sends the diagnostic log to standard error: warnings, or with `--verbose` every look.
 pub fn log_to_stderr(verbose: bool) {

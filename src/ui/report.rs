@@ -1,23 +1,13 @@
 //! Texts: the end of a run, the audit, the recovery, the list. Pure: data in, text out.
 
-use std::fmt::Write as _;
-
+use super::voice::{Ending, SoFar};
+use super::words::Text;
 use crate::error::Code;
 use crate::plan::Plan;
 use crate::recover::{End, Recovered};
-use crate::run::Outcome;
+use crate::run::{Event, Outcome};
 use crate::settle::Left;
 use crate::store::{Listed, Summary, WindowTimes};
-
-/// A text that grows; writing to a `String` cannot fail.
-#[derive(Default)]
-pub(super) struct Text(pub(super) String);
-
-impl Text {
-    pub(super) fn line(&mut self, line: impl AsRef<str>) {
-        let _cannot_fail = writeln!(self.0, "{}", line.as_ref());
-    }
-}
 
 /// The lock window in one line.
 pub(super) fn window(times: &WindowTimes) -> String {
@@ -29,41 +19,80 @@ pub(super) fn window(times: &WindowTimes) -> String {
     )
 }
 
-/// The end of a run: what goes to standard output, and what goes to standard error.
-pub(super) fn outcome(
-    plan: &Plan,
-    outcome: &Outcome,
-    times: Option<&WindowTimes>,
-) -> (String, String) {
-    let (mut out, mut err) = (Text::default(), Text::default());
-    match &outcome.result {
-        Ok(published) => out.line(format!("published: {}", published.path.display())),
-        Err(failure) => {
-            err.line(format!("holdstill: failed while in '{}': {}", failure.phase, failure.fault));
-            if let Some(hint) = failure.hint() {
-                err.line(format!("hint: {hint}"));
-            }
-            if outcome.is_clean() {
-                err.line("rolled back clean: the server goes on and nothing is left");
-            }
-        }
+/// The end of a run, line by line, as far as it goes to standard output.
+pub(super) fn closing_lines(outcome: &Outcome, times: Option<&WindowTimes>) -> String {
+    let mut text = Text::default();
+    if let Some(path) = outcome.published() {
+        text.line(format!("published: {}", path.display()));
     }
     if let Some(times) = times {
-        out.line(window(times));
+        text.line(window(times));
     }
     for one in &outcome.killed {
-        out.line(format!("ended: {one}"));
+        text.line(format!("ended: {one}"));
     }
-    left(&mut err, &outcome.left);
+    text.line(format!("exit {}", Code::of(outcome).number()));
+    text.0
+}
+
+/// What was published, in one line; nothing if nothing was.
+pub(super) fn success(end: &Ending<'_>, so_far: &SoFar) -> Option<String> {
+    let Ending::Run(_, outcome) = end else { return None };
+    let path = outcome.published()?.display();
+    let size = so_far
+        .copied
+        .map_or_else(String::new, |all| format!(": {} in {} files", all.bytes, all.files));
+    let took = outcome.laps.total().lasting();
+    let window = so_far.window.as_ref().map_or_else(String::new, held);
+    Some(format!("published '{path}'{size}, {took}{window}"))
+}
+
+/// How the server was held still, in half a line.
+fn held(times: &WindowTimes) -> String {
+    let (lock, when) = (times.lock, times.when);
+    if times.proof.asked_ns.is_none() {
+        return format!("; nothing was locked ({lock}, {when})");
+    }
+    format!("; locked {} after {} ({lock}, {when})", times.locked_ms, times.waited_ms)
+}
+
+/// What an operator must see even where little is told.
+pub(super) fn warning(event: &Event) -> Option<String> {
+    match event {
+        Event::Killed(one) => Some(format!("ended {one}")),
+        Event::NotExtended(why) => Some(why.clone()),
+        _ => None,
+    }
+}
+
+/// What went wrong, and what is left: for standard error.
+pub(super) fn trouble(end: &Ending<'_>) -> String {
+    match end {
+        Ending::NotBegun(stop) => stop.message(),
+        Ending::Run(plan, outcome) => trouble_of_run(plan, outcome),
+    }
+}
+
+fn trouble_of_run(plan: &Plan, outcome: &Outcome) -> String {
+    let mut text = Text::default();
+    if let Err(failure) = &outcome.result {
+        text.line(format!("holdstill: failed while in '{}': {}", failure.phase, failure.fault));
+        if let Some(hint) = failure.hint() {
+            text.line(format!("hint: {hint}"));
+        }
+        if outcome.is_clean() {
+            text.line("rolled back clean: the server goes on and nothing is left");
+        }
+    }
+    left(&mut text, &outcome.left);
     if let (Some(fault), []) = (&outcome.kept, outcome.left.as_slice()) {
-        err.line(format!("in doubt: {fault}"));
+        text.line(format!("in doubt: {fault}"));
     }
     if !outcome.is_clean() {
-        err.line(format!("the ledger is kept: {}", plan.ledger.display()));
-        err.line("hint: Run 'holdstill recover' to settle what is left.");
+        text.line(format!("the ledger is kept: {}", plan.ledger.display()));
+        text.line("hint: Run 'holdstill recover' to settle what is left.");
     }
-    out.line(format!("exit {}", Code::of(outcome).number()));
-    (out.0, err.0)
+    text.0
 }
 
 /// What a settling left behind: what it means, and why.

@@ -3,6 +3,7 @@
 
 pub(crate) mod recorder;
 pub(crate) mod runs;
+pub(crate) mod shown;
 
 mod plans;
 mod policies;

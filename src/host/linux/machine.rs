@@ -47,6 +47,11 @@ pub(super) fn now() -> Result<u64, Fault> {
     u64::try_from(nanos).map_err(|_| Fault::refused(format!("the clock says {nanos} ns")))
 }
 
+/// The wall clock, for those who tell when something was.
+pub(crate) fn wall_clock() -> jiff::Timestamp {
+    jiff::Timestamp::now()
+}
+
 /// An executable file of that name in the system's own directories.
 pub(super) fn program(name: &str) -> Option<PathBuf> {
     let executable = |path: &PathBuf| {

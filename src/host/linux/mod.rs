@@ -24,6 +24,7 @@ mod mounts;
 mod run_lock;
 mod said;
 mod secret;
+pub mod service;
 mod sessions;
 mod shell;
 mod signals;
@@ -47,7 +48,7 @@ use sessions::Sessions;
 use shell::Slot;
 use signals::{FromNow, Signals};
 
-pub(crate) use machine::credentials_directory;
+pub(crate) use machine::{credentials_directory, wall_clock};
 
 /// The machine we run on.
 pub struct Linux {

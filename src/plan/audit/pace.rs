@@ -7,7 +7,6 @@ use super::super::make::Found;
 use super::super::source::OnVolume;
 use super::super::space::Room;
 use super::super::{Aspect, Note};
-use super::past::lasting;
 use super::unseen;
 use crate::config::Config;
 use crate::host::{Ask, Fault, Host};
@@ -162,14 +161,14 @@ fn measure(config: &Config, room: &Room, volume: &Volume, report: &[Volume]) -> 
 }
 
 fn judge(pace: &Pace, volume: &Volume, room: &Measure) -> Note {
-    let seconds = lasting(pace.sampled);
+    let seconds = pace.sampled.lasting();
     let Measure { told, first, most, more } = room;
     let rate = format!("'{}': {}/s in {seconds}", pace.volume, pace.per_second());
     let Some(lasts) = pace.lasts(*most) else {
         return Note::pass(Aspect::WriteRate, format!("'{}': nothing in {seconds}", pace.volume));
     };
     let Some(need) = pace.need().map(|need| need.min(volume.size)) else {
-        let found = format!("{rate}; {told} lasts {} at least", lasting(lasts));
+        let found = format!("{rate}; {told} lasts {} at least", lasts.lasting());
         return Note::pass(Aspect::WriteRate, found);
     };
     let found = format!("{rate}: {need} at most while it is copied, of {told}");
@@ -179,6 +178,6 @@ fn judge(pace: &Pace, volume: &Volume, room: &Measure) -> Note {
     if need <= *most {
         return Note::pass(Aspect::WriteRate, format!("{found}, which is extended"));
     }
-    let found = format!("{found}, at most {most}: it may be given up after {}", lasting(lasts));
+    let found = format!("{found}, at most {most}: it may be given up after {}", lasts.lasting());
     Note::warning(Aspect::WriteRate, found).with_hint(more)
 }

@@ -1,7 +1,7 @@
 //! What the past tells: how old the newest backup is, how long its copy took, whether the clock has
 //! gone on since, and what dead runs have left.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::super::make::{pass, warn};
 use super::super::{Aspect, Note};
@@ -60,7 +60,10 @@ fn age(newest: &Summary, now: Timestamp, notes: &mut Vec<Note>) {
     }
     pass(notes, Aspect::Clock, format!("{now}, later than the newest backup"));
     let (run, bytes, locked) = (&newest.run, newest.copied.bytes, newest.window.locked_ms);
-    let found = format!("{run}: {} old, {bytes}, locked for {locked}", shown(old));
+    let found = format!(
+        "{run}: {} old, {bytes}, locked for {locked}",
+        Millis(u64::try_from(old.as_millis()).unwrap_or(0)).lasting()
+    );
     pass(notes, Aspect::LastBackup, found);
 }
 
@@ -80,7 +83,7 @@ pub(super) fn copy_time(
         pass(notes, Aspect::Copy, "how long it will take is not known: no earlier backup tells");
         return None;
     };
-    let found = format!("{bytes} in about {}, as fast as that of {}", lasting(ms), newest.run);
+    let found = format!("{bytes} in about {}, as fast as that of {}", ms.lasting(), newest.run);
     pass(notes, Aspect::Copy, found);
     Some(ms)
 }
@@ -99,13 +102,4 @@ pub(super) fn leftovers(host: &dyn Host, config: &Config, notes: &mut Vec<Note>)
         let hint = "The next run settles a dead one first, and 'holdstill recover' does it now.";
         notes.push(Note::warning(Aspect::Leftovers, found).with_hint(hint));
     }
-}
-
-/// A length of time for people, to the second.
-pub(super) fn lasting(ms: Millis) -> String {
-    shown(SignedDuration::from_millis(i64::try_from(ms.0).unwrap_or(i64::MAX)))
-}
-
-fn shown(time: SignedDuration) -> String {
-    format!("{:#}", SignedDuration::from_secs(time.as_secs()))
 }

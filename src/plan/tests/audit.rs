@@ -81,14 +81,14 @@ fn every_refusal_is_told_and_each_only_once() {
 #[test]
 fn the_newest_backup_tells_its_age_and_how_long_a_copy_takes() {
     let audit = audit_of(with_a_backup);
-    let told = " 20261122T001226Z-000001: 2h old, 3 GiB, locked for 27 ms";
+    let told = " 20261122T001226Z-000001: 2 h 00 min old, 3 GiB, locked for 27 ms";
     assert_eq!(lines(&audit, "last backup"), [format!(" {told}")]);
-    let told = "  3 GiB in about 1m 40s, as fast as that of 20261122T001226Z-000001";
+    let told = "  3 GiB in about 1 min 40 s, as fast as that of 20261122T001226Z-000001";
     assert_eq!(lines(&audit, "copy"), [told]);
     assert_eq!(
         lines(&audit, "write rate"),
         [
-            "  'data/mysql': 1 MiB/s in 2s: 100 MiB at most while it is copied, of a COW store of 2 GiB"
+            "  'data/mysql': 1 MiB/s in 2.0 s: 100 MiB at most while it is copied, of a COW store of 2 GiB"
         ]
     );
 }
@@ -103,10 +103,10 @@ fn without_a_backup_nothing_is_made_up() {
     );
     assert_eq!(
         lines(&audit, "write rate"),
-        ["  'data/mysql': 1 MiB/s in 2s; a COW store of 2 GiB lasts 2h 50m 40s at least"]
+        ["  'data/mysql': 1 MiB/s in 2.0 s; a COW store of 2 GiB lasts 2 h 50 min at least"]
     );
     let quiet = audit_of(|world| world.written_each_s = Bytes(0));
-    assert_eq!(lines(&quiet, "write rate"), ["  'data/mysql': nothing in 2s"]);
+    assert_eq!(lines(&quiet, "write rate"), ["  'data/mysql': nothing in 2.0 s"]);
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn a_store_that_will_be_extended_or_will_not_last_is_told() {
         at(20).starts_with("  ") && at(20).ends_with("of a COW store of 1 GiB, which is extended")
     );
     assert!(at(30).starts_with("! "), "{}", at(30));
-    assert!(at(30).contains("at most 2 GiB: it may be given up after 1m 8s | Raise 'size'"));
+    assert!(at(30).contains("at most 2 GiB: it may be given up after 1 min 08 s | Raise 'size'"));
 }
 
 #[test]
