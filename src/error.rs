@@ -85,6 +85,9 @@ pub enum Stop {
         /// What that run wrote about itself.
         holder: String,
     },
+    /// The operator stopped it by this signal before anything was touched.
+    #[error("stopped, and nothing was touched")]
+    Interrupted(i32),
     /// The machine does not do what it always does.
     #[error("{0:#}")]
     Unexpected(#[from] anyhow::Error),
@@ -104,6 +107,9 @@ impl Stop {
             Self::Refused(_) => Code::Refused,
             Self::Unsettled(_) => Code::FailedLeft,
             Self::Busy { .. } => Code::Busy,
+            Self::Interrupted(signal) => {
+                u8::try_from(*signal).map_or(Code::Unexpected, Code::Interrupted)
+            }
             Self::Unexpected(_) => Code::Unexpected,
         }
     }
@@ -118,7 +124,9 @@ impl Stop {
                 &mut text,
                 &Refusal::new(self.to_string(), "Wait for it to end, or look at it with 'ps'."),
             ),
-            Self::Unexpected(_) => tell(&mut text, &Refusal { what: self.to_string(), hint: None }),
+            Self::Interrupted(_) | Self::Unexpected(_) => {
+                tell(&mut text, &Refusal { what: self.to_string(), hint: None });
+            }
         }
         text
     }

@@ -2,6 +2,8 @@
 
 mod audit;
 mod backup;
+mod configuration;
+mod init;
 mod recover;
 
 use std::path::{Path, PathBuf};
@@ -42,6 +44,11 @@ Exit codes:
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Look at the machine and write a first configuration.
+    Init(init::Init),
+    /// Check the configuration, or show what it means.
+    #[command(subcommand)]
+    Config(configuration::Command),
     /// Make one backup.
     Backup(ConfigFile),
     /// Show what a backup would look at and do, and touch nothing.
@@ -83,6 +90,8 @@ pub fn main() -> ExitCode {
     ui::log_to_stderr(args.verbose);
     let ended = match &args.command {
         Command::DeadMan { charge } => return deadman::run(charge).into(),
+        Command::Init(wanted) => init::init(wanted),
+        Command::Config(command) => configuration::run(command),
         Command::Backup(file) => backup::backup(&file.config),
         Command::Audit(file) => audit::audit(&file.config),
         Command::Recover(ledgers) => recover::recover(ledgers),

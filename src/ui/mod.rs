@@ -4,6 +4,7 @@
 
 mod report;
 mod screen;
+mod setup;
 
 use std::io::Write as _;
 
@@ -11,6 +12,7 @@ use tracing_subscriber::prelude::*;
 
 pub use report::{audit, list, recovered};
 pub use screen::Screen;
+pub use setup::{checked, found, is_a_person, question};
 
 /// Sends the diagnostic log to standard error: warnings, or with `--verbose` every look.
 pub fn log_to_stderr(verbose: bool) {
