@@ -11,6 +11,7 @@ import case_demo
 import case_errors
 import case_hang
 import case_hostile
+import case_init
 import case_least
 import case_policy
 import case_server
@@ -51,6 +52,7 @@ GROUPS = {
     "storage": case_storage.CASES,
     "server": case_server.CASES,
     "least": case_least.CASES,
+    "init": case_init.CASES,
     "surroundings": case_surroundings.CASES,
     "faults_today": of_today(FAULTS),
     "hostile": case_hostile.MATRIX,
