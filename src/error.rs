@@ -100,6 +100,9 @@ pub enum Stop {
         /// What that run wrote about itself.
         holder: String,
     },
+    /// The operator stopped it by this signal before anything was touched.
+    #[error("stopped, and nothing was touched")]
+    Interrupted(i32),
     /// The machine does not do what it always does.
     #[error("{0:#}")]
     Unexpected(#[from] anyhow::Error),
@@ -125,6 +128,9 @@ impl Stop {
             Self::Refused(_) => Code::Refused,
             Self::Unsettled(_) => Code::FailedLeft,
             Self::Busy { .. } => Code::Busy,
+            Self::Interrupted(signal) => {
+                u8::try_from(*signal).map_or(Code::Unexpected, Code::Interrupted)
+            }
             Self::Unexpected(_) => Code::Unexpected,
         }
     }
@@ -139,7 +145,7 @@ impl Stop {
                 let hint = "Wait for it to end, or look at it with 'ps'.";
                 vec![Refusal::new(self.to_string(), hint)]
             }
-            Self::Unexpected(_) => {
+            Self::Interrupted(_) | Self::Unexpected(_) => {
                 vec![Refusal { what: self.to_string(), hint: None, aspect: None }]
             }
         }

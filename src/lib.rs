@@ -1,14 +1,16 @@
 //! Online backups of MySQL and MariaDB from an LVM snapshot.
 //!
-//! The modules in reading order: what is meant ([`config`]), what is decided ([`plan`]), what is
-//! done ([`run`]), what may be left behind ([`claim`], [`ledger`], [`settle`], [`recover`]), what
-//! is kept and proven ([`store`], [`proof`]), and the seam to the machine ([`host`]).
+//! The modules in reading order: what is meant ([`config`], and [`init`], which writes the first
+//! one), what is decided ([`plan`]), what is done ([`run`]), what may be left behind ([`claim`],
+//! [`ledger`], [`settle`], [`recover`]), what is kept and proven ([`store`], [`proof`]), and the
+//! seam to the machine ([`host`]).
 
 pub mod cli;
 pub mod error;
 pub mod ui;
 
 pub mod config;
+pub mod init;
 pub mod option_file;
 pub mod trust;
 

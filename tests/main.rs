@@ -5,9 +5,11 @@
 
 mod cli;
 mod common;
+mod configured;
 mod conformance;
 mod faults;
 mod garbage;
+mod init;
 mod json_lines;
 mod ledgers;
 mod order;

@@ -27,11 +27,31 @@ end
 complete -c holdstill -n "__fish_holdstill_needs_command" -s v -l verbose -d 'Print what is looked at, too, on standard error'
 complete -c holdstill -n "__fish_holdstill_needs_command" -s h -l help -d 'Print help'
 complete -c holdstill -n "__fish_holdstill_needs_command" -s V -l version -d 'Print version'
+complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "init" -d 'Look at the machine and write a first configuration'
+complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "config" -d 'Check the configuration, or show what it means'
 complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "backup" -d 'Make one backup'
 complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "audit" -d 'Show what a backup would look at and do, and touch nothing'
 complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "recover" -d 'Settle what dead runs left behind. Safe to run at any time'
 complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "list" -d 'List the backups of the destination'
 complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "explain" -d 'Explain an aspect of the audit or an exit code; without a name, list them'
+complete -c holdstill -n "__fish_holdstill_using_subcommand init" -s c -l config -d 'The configuration file' -r -F
+complete -c holdstill -n "__fish_holdstill_using_subcommand init" -l destination -d 'Where backups go: a directory on another filesystem than the data' -r -F
+complete -c holdstill -n "__fish_holdstill_using_subcommand init" -l option-file -d 'The option file with the account\'s user and password' -r -F
+complete -c holdstill -n "__fish_holdstill_using_subcommand init" -l socket -d 'The server\'s socket, where several servers run' -r -F
+complete -c holdstill -n "__fish_holdstill_using_subcommand init" -l dry-run -d 'Print the configuration, and touch nothing'
+complete -c holdstill -n "__fish_holdstill_using_subcommand init" -s v -l verbose -d 'Print what is looked at, too, on standard error'
+complete -c holdstill -n "__fish_holdstill_using_subcommand init" -s h -l help -d 'Print help'
+complete -c holdstill -n "__fish_holdstill_using_subcommand config; and not __fish_seen_subcommand_from check show" -s v -l verbose -d 'Print what is looked at, too, on standard error'
+complete -c holdstill -n "__fish_holdstill_using_subcommand config; and not __fish_seen_subcommand_from check show" -s h -l help -d 'Print help'
+complete -c holdstill -n "__fish_holdstill_using_subcommand config; and not __fish_seen_subcommand_from check show" -f -a "check" -d 'Check it, and what it names as far as that needs no server; touch nothing'
+complete -c holdstill -n "__fish_holdstill_using_subcommand config; and not __fish_seen_subcommand_from check show" -f -a "show" -d 'Show every key with its value, its unit and where it comes from'
+complete -c holdstill -n "__fish_holdstill_using_subcommand config; and __fish_seen_subcommand_from check" -s c -l config -d 'The configuration file' -r -F
+complete -c holdstill -n "__fish_holdstill_using_subcommand config; and __fish_seen_subcommand_from check" -s v -l verbose -d 'Print what is looked at, too, on standard error'
+complete -c holdstill -n "__fish_holdstill_using_subcommand config; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
+complete -c holdstill -n "__fish_holdstill_using_subcommand config; and __fish_seen_subcommand_from show" -s c -l config -d 'The configuration file' -r -F
+complete -c holdstill -n "__fish_holdstill_using_subcommand config; and __fish_seen_subcommand_from show" -l json -d 'As JSON: "keys" is a list of section, key, value, unit, origin, line and hidden'
+complete -c holdstill -n "__fish_holdstill_using_subcommand config; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Print what is looked at, too, on standard error'
+complete -c holdstill -n "__fish_holdstill_using_subcommand config; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
 complete -c holdstill -n "__fish_holdstill_using_subcommand backup" -s c -l config -d 'The configuration file' -r -F
 complete -c holdstill -n "__fish_holdstill_using_subcommand backup" -l quiet -d 'Say nothing of a success; errors and warnings go to standard error'
 complete -c holdstill -n "__fish_holdstill_using_subcommand backup" -l lines -d 'Tell every phase and act on a line of its own, with its milliseconds'

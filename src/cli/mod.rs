@@ -2,7 +2,9 @@
 
 mod audit;
 mod backup;
+mod configuration;
 mod explain;
+mod init;
 mod recover;
 
 use std::path::{Path, PathBuf};
@@ -51,6 +53,11 @@ Exit codes:
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Look at the machine and write a first configuration.
+    Init(init::Init),
+    /// Check the configuration, or show what it means.
+    #[command(subcommand)]
+    Config(configuration::Command),
     /// Make one backup.
     Backup(backup::Typed),
     /// Show what a backup would look at and do, and touch nothing.
@@ -102,6 +109,8 @@ pub fn main() -> ExitCode {
     ui::log_to_stderr(args.verbose);
     let ended = match &args.command {
         Command::DeadMan { charge } => return deadman::run(charge).into(),
+        Command::Init(wanted) => init::init(wanted),
+        Command::Config(command) => configuration::run(command),
         Command::Backup(typed) => return backup::backup(typed, args.verbose).into(),
         Command::Audit(options) => audit::run(options),
         Command::Recover(ledgers) => recover::recover(ledgers),

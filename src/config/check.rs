@@ -25,7 +25,8 @@ const LONG_STATEMENT_S_MIN: u64 = 5;
 const LONG_WAIT_MS_MAX: Millis = Millis(60_000);
 const KILL_SELECT_S_MIN: u64 = 60;
 const COPY_MS_MAX: Millis = Millis(86_400_000);
-const SIZE: Size = Size::Percent(20);
+/// The size of a COW store, if nothing else is said.
+pub const SIZE: Size = Size::Percent(20);
 const COW_EXTEND_MAX: Size = Size::Percent(100);
 const COW_PERCENT_EXTEND: u32 = 70;
 const COW_PERCENT_STOP: u32 = 95;
@@ -40,13 +41,19 @@ const MS_MAX: Millis = Millis(7 * 86_400_000);
 
 /// Reads a configuration's text; `path` is where it came from. All complaints at once.
 pub fn parse(path: &Path, text: &str) -> Result<Config, Vec<Complaint>> {
+    let (config, complaints) = read(path, text);
+    if complaints.is_empty() { Ok(config) } else { Err(complaints) }
+}
+
+/// The same, where what is right is of use beside what is wrong.
+pub(super) fn read(path: &Path, text: &str) -> (Config, Vec<Complaint>) {
     let mut complaints = Vec::new();
     let raw = raw::read(text, &mut complaints);
     let typed_well = complaints.is_empty();
     let mut check = Check { text, complaints, typed_well };
     let config = check.config(path, raw);
     check.complaints.sort_by_key(|complaint| complaint.at);
-    if check.complaints.is_empty() { Ok(config) } else { Err(check.complaints) }
+    (config, check.complaints)
 }
 
 /// Where the ledgers are, whatever else a text says; nothing if it does not say so, or not well.
@@ -339,7 +346,7 @@ impl Check<'_> {
 }
 
 /// Where a key stands in the text.
-fn place(text: &str, section: &str, name: &str) -> Option<usize> {
+pub(super) fn place(text: &str, section: &str, name: &str) -> Option<usize> {
     let table = DeTable::parse(text).ok()?;
     let table = match section {
         "" => table.get_ref(),

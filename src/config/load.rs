@@ -44,7 +44,7 @@ pub fn state_dir(host: &dyn Host, path: &Path) -> (StateDir, Vec<Complaint>) {
 }
 
 /// Where there is a line and a column, the file belongs to them.
-fn in_file(path: &Path, complaints: Vec<Complaint>) -> Vec<Complaint> {
+pub(super) fn in_file(path: &Path, complaints: Vec<Complaint>) -> Vec<Complaint> {
     let name = |mut one: Complaint| {
         one.file = Some(path.into());
         one
@@ -53,18 +53,24 @@ fn in_file(path: &Path, complaints: Vec<Complaint>) -> Vec<Complaint> {
 }
 
 fn read(host: &dyn Host, path: &Path) -> Result<String, Complaint> {
+    let text = text(host, path)?;
+    ours(host, path).map(|()| text)
+}
+
+/// The file's text, whoever can change it.
+pub(super) fn text(host: &dyn Host, path: &Path) -> Result<String, Complaint> {
     let shown = path.display();
-    let hint = "Begin with the shipped 'minimal.toml', and name it with '--config FILE'.";
+    let hint = "Run 'holdstill init' to have one written, or name yours with '--config FILE'.";
     let unread = |why: String| Complaint::new(format!("cannot read '{shown}': {why}"), hint);
     match host.file(path) {
-        Ok(Some(text)) => ours(host, path).map(|()| text),
+        Ok(Some(text)) => Ok(text),
         Ok(None) => Err(unread("there is no such file".into())),
         Err(fault) => Err(unread(fault.to_string())),
     }
 }
 
 /// Whether nobody else can change the configuration, or put another one in its place.
-fn ours(host: &dyn Host, path: &Path) -> Result<(), Complaint> {
+pub(super) fn ours(host: &dyn Host, path: &Path) -> Result<(), Complaint> {
     let shown = path.display();
     let others = trust::others(host, path).map_err(|fault| unseen(path, &fault))?;
     others.map_or(Ok(()), |others| {
@@ -79,7 +85,7 @@ fn looked_at(host: &dyn Host, path: &Path) -> Result<(Option<Entry>, u32), Compl
     looked.map_err(|fault| unseen(path, &fault))
 }
 
-fn unseen(path: &Path, fault: &Fault) -> Complaint {
+pub(super) fn unseen(path: &Path, fault: &Fault) -> Complaint {
     Complaint::new(fault.to_string(), format!("Look at it with 'stat {}'.", path.display()))
 }
 

@@ -21,8 +21,8 @@ pub fn login(
         SecretIn::Credential(name) => Secret::Credential(name.clone()),
     };
     let options = match &secret {
-        Secret::OptionFile(path) => read(host, path)?,
-        Secret::Credential(name) => read(host, &credential(name, credentials)?)?,
+        Secret::OptionFile(path) => option_file(host, path)?,
+        Secret::Credential(name) => option_file(host, &credential(name, credentials)?)?,
         _ => OptionFile::default(),
     };
     let reach = config.server.reach.clone().unwrap_or_else(|| reach(&options));
@@ -49,7 +49,8 @@ fn reach(options: &OptionFile) -> Reach {
     }
 }
 
-fn read(host: &dyn Host, path: &Path) -> Result<OptionFile, Complaint> {
+/// Reads an option file that is kept from others.
+pub fn option_file(host: &dyn Host, path: &Path) -> Result<OptionFile, Complaint> {
     private(host, path, "the option file")?;
     let hint = "It is read like ~/.my.cnf: a section [client] with 'user=' and 'password='.";
     let wrong =

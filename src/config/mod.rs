@@ -1,24 +1,30 @@
 //! The configuration: read as typed, then as meant, with all complaints at once.
 //!
-//! Pure but for [`load`] and [`login`], which read files through the host. Deliberately absent: the
-//! password. The configuration knows only where it is, so that nothing here can tell it.
+//! Pure but for [`load`], [`login`], [`look_at`] and [`show`], which read files through the host.
+//! Deliberately absent: the password. The configuration knows only where it is, so that nothing
+//! here can tell it.
 
 mod check;
 mod complaint;
 mod load;
 mod login;
+mod named;
 mod raw;
+mod show;
 #[cfg(test)]
 mod tests;
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
-pub use check::parse;
+pub use check::{SIZE, parse};
 pub use complaint::Complaint;
 pub use load::{StateDir, load, state_dir};
-pub use login::login;
+pub use login::{login, option_file};
+pub use named::{check_text, destination, look_at};
+pub use raw::KEYS;
+pub use show::{Origin, Shown, as_json, as_toml, literal, show, shown};
 
 use crate::host::Reach;
 use crate::units::{Bytes, Millis};
@@ -103,7 +109,7 @@ pub struct Lock {
 }
 
 /// What is done about statements that have run for long and that the lock would wait for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LongStatements {
     /// There is no backup.
@@ -116,7 +122,7 @@ pub enum LongStatements {
 }
 
 /// How writes are stopped.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// As suits the server.
@@ -131,7 +137,7 @@ pub enum Kind {
 }
 
 /// When the lock is asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum When {
     /// When lvm has prepared everything and is held just before it suspends the volume.
@@ -142,7 +148,7 @@ pub enum When {
 }
 
 /// Who freezes the filesystem.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Freeze {
     /// device-mapper, when it suspends the origin.
@@ -162,7 +168,7 @@ pub struct Replica {
 }
 
 /// Until when the appliers that were stopped stand.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KeepStopped {
     /// Until the snapshot is taken.

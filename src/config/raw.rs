@@ -14,7 +14,7 @@ use super::Complaint;
 use crate::units::Millis;
 
 /// Every key, by section; the first section is the file's top.
-pub(super) const KEYS: [(&str, &[&str]); 7] = [
+pub const KEYS: [(&str, &[&str]); 7] = [
     ("", &["state_dir", "run_dir"]),
     (
         "server",

@@ -100,7 +100,8 @@ pub enum Act {
     Unmount(PathBuf),
     /// Writes all of a filesystem's dirty data (`syncfs`).
     SyncFs(PathBuf),
-    /// Renames a directory to a name that must be free, and syncs the parent: the commit point.
+    /// Renames a directory or a file to a name that must be free, and syncs the parent: the commit
+    /// point of a backup.
     Publish {
         /// The partial backup.
         from: PathBuf,

@@ -17,6 +17,8 @@ pub enum Aspect {
     Server,
     /// How and when writes are stopped.
     Lock,
+    /// Who we are to the server.
+    Account,
     /// What the account may.
     Privileges,
     /// Whether the server's files are here.
@@ -59,11 +61,12 @@ pub enum Aspect {
 
 impl Aspect {
     /// Every aspect.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::User,
         Self::Programs,
         Self::Server,
         Self::Lock,
+        Self::Account,
         Self::Privileges,
         Self::Files,
         Self::Source,
@@ -92,6 +95,7 @@ impl Aspect {
             Self::Programs => "programs",
             Self::Server => "server",
             Self::Lock => "lock",
+            Self::Account => "account",
             Self::Privileges => "privileges",
             Self::Files => "files",
             Self::Source => "source",

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use super::make::pass;
 use super::source::{OnVolume, mount_of};
 use super::{Aspect, Note, Refusal, source};
-use crate::config::Config;
-use crate::host::{Ask, Entry, Host, Kind, Mount};
-use crate::trust;
+use crate::config::{self, Config};
+use crate::host::{Ask, Entry, Host, Mount};
 use crate::units::Bytes;
 
 /// What a copy may need beyond the files themselves, in percent: directories, block ends, and what
@@ -35,7 +34,7 @@ pub(super) struct Place {
 /// The destination's place, if a backup can be written there.
 pub(super) fn place(host: &dyn Host, config: &Config) -> Result<Place, Refusal> {
     let path = &config.destination.directory;
-    let entry = directory(host, path)?;
+    let entry = config::destination(host, path)?;
     let mount = writable(host, path, &entry)?;
     Ok(Place { entry, mount })
 }
@@ -78,27 +77,6 @@ pub(super) fn check(
         format!("'{shown}' ({kind}, device {device}): {wanted} to copy, {free} free"),
     );
     Ok(Found { copy_bytes: wanted, mount, device })
-}
-
-/// The destination, if it is a directory that only its owner can write to: a backup holds
-/// everything that the server knows.
-fn directory(host: &dyn Host, path: &Path) -> Result<Entry, Refusal> {
-    let shown = path.display();
-    let Some(entry) = host.entry(path)? else {
-        let hint = format!("Run 'mkdir --mode 0700 {shown}', or mount what belongs there.");
-        return Err(Refusal::new(format!("the destination '{shown}' is not there"), hint));
-    };
-    if entry.kind != Kind::Directory {
-        let what = format!("the destination '{shown}' is not a directory");
-        return Err(Refusal::new(what, "Name a directory under [destination]."));
-    }
-    if trust::can_be_written_by_others(&entry) {
-        let mode = entry.mode & 0o7777;
-        let what =
-            format!("the destination '{shown}' can be written to by others (mode {mode:04o})");
-        return Err(Refusal::new(what, format!("Run 'chmod go-w {shown}'.")));
-    }
-    Ok(entry)
 }
 
 /// The mount of the destination, if it can be written to.

@@ -29,7 +29,9 @@ use std::path::PathBuf;
 pub use aspect::{Aspect, explained, explanation};
 pub use note::{Note, Verdict};
 pub use refusal::Refusal;
+pub(crate) use source::mount_of;
 pub use statements::{Patience, Policy};
+pub(crate) use tools::{machine, program};
 
 use crate::claim::Claim;
 use crate::database::Server;

@@ -201,7 +201,7 @@ fn is_table(path: &Path) -> bool {
 
 /// The mount that a path is in: of those on its device with the longest mount point above it, the
 /// last. A filesystem that gives its files other device numbers is found by the path alone.
-pub(super) fn mount_of<'a>(entry: &Entry, mounts: &'a [Mount]) -> Option<&'a Mount> {
+pub(crate) fn mount_of<'a>(entry: &Entry, mounts: &'a [Mount]) -> Option<&'a Mount> {
     let above = || mounts.iter().filter(|mount| entry.real.starts_with(&mount.point));
     let depth = |mount: &&Mount| mount.point.components().count();
     let same = above().filter(|mount| mount.device == entry.device).max_by_key(depth);

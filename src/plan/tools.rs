@@ -23,7 +23,7 @@ pub(super) struct Programs {
 }
 
 /// The machine, if we may act on it.
-pub(super) fn machine(host: &dyn Host) -> Result<Machine, Refusal> {
+pub(crate) fn machine(host: &dyn Host) -> Result<Machine, Refusal> {
     let machine = host.machine()?;
     if machine.uid == 0 {
         return Ok(machine);
@@ -57,7 +57,8 @@ pub(super) fn find(host: &dyn Host, notes: &mut Vec<Note>) -> Result<(Programs, 
     Ok((programs, tools))
 }
 
-fn program(host: &dyn Host, name: &'static str) -> Result<PathBuf, Refusal> {
+/// Where a program is, or what installs it.
+pub(crate) fn program(host: &dyn Host, name: &'static str) -> Result<PathBuf, Refusal> {
     host.program(name)?.ok_or_else(|| {
         let (apt, dnf) = match name {
             "rsync" => ("rsync", "rsync"),

@@ -9,6 +9,7 @@ mod json;
 mod lines;
 mod report;
 mod screen;
+mod setup;
 mod terminal;
 mod timeline;
 mod voice;
@@ -21,6 +22,7 @@ use tracing_subscriber::prelude::*;
 pub use json::Clock;
 pub use report::{list, recovered};
 pub use screen::{Manner, Screen};
+pub use setup::{checked, found, is_a_person, question};
 pub use terminal::{Colours, Paper, Sheet};
 pub use voice::{Sink, Streams};
 

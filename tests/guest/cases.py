@@ -12,6 +12,7 @@ import case_demo
 import case_errors
 import case_hang
 import case_hostile
+import case_init
 import case_least
 import case_package
 import case_policy
@@ -55,6 +56,7 @@ GROUPS = {
     "server": case_server.CASES,
     "least": case_least.CASES,
     "package": case_package.CASES,
+    "init": case_init.CASES,
     "surroundings": case_surroundings.CASES,
     "faults_today": of_today(FAULTS),
     "hostile": case_hostile.MATRIX,

@@ -1,0 +1,302 @@
+//! Every key with the value that counts and where that comes from, as TOML that can be fed back or
+//! as JSON. Data in, text out.
+//!
+//! What is not in the file itself (a default is, in effect) stands in comments, so that feeding the
+//! text back means the same. Deliberately absent: passwords; only that there is one, and where.
+
+use std::fmt::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{Complaint, Config, KEYS, SOCKET, SecretIn, Size, check, load, option_file};
+use crate::host::{Host, Reach, Tls};
+use crate::option_file::OptionFile;
+use crate::units::Bytes;
+
+/// The column at which the comments begin, where a value does not reach further.
+const COMMENT_COLUMN: usize = 44;
+
+/// A key and the value that counts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shown {
+    /// The section, empty at the top.
+    pub section: &'static str,
+    /// The key.
+    pub key: &'static str,
+    /// The value; nothing if there is none, or if it is a secret.
+    pub value: Option<Value>,
+    /// The unit, in words.
+    pub unit: Option<&'static str>,
+    /// Where the value comes from.
+    pub origin: Origin,
+    /// Whether it is a password that is there.
+    pub hidden: bool,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The configuration, at this line, from 1.
+    Line(usize),
+    /// Its default.
+    Default,
+    /// The option file that the configuration names.
+    OptionFile(PathBuf),
+    /// Nobody said it.
+    Assumed(&'static str),
+    /// It has no value, for this reason.
+    NotSet(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(line) => write!(f, "line {line}"),
+            Self::Default => f.write_str("default"),
+            Self::OptionFile(path) => write!(f, "option file '{}'", path.display()),
+            Self::Assumed(why) => write!(f, "assumed: {why}"),
+            Self::NotSet(why) => write!(f, "not set: {why}"),
+        }
+    }
+}
+
+/// Reads a configuration and what its option file adds; every key in the order of `KEYS`.
+/// `credentials` is the value of `$CREDENTIALS_DIRECTORY`; without it a credential is not read.
+pub fn show(
+    host: &dyn Host,
+    path: &Path,
+    credentials: Option<&Path>,
+) -> Result<Vec<Shown>, Vec<Complaint>> {
+    let config = load::load(host, path)?;
+    let text = load::text(host, path).map_err(|complaint| vec![complaint])?;
+    let file = match (&config.server.secret, credentials) {
+        (SecretIn::OptionFile(path), _) => Some(path.clone()),
+        (SecretIn::Credential(name), Some(directory)) => Some(directory.join(name)),
+        _ => None,
+    };
+    let read = |path: PathBuf| option_file(host, &path).map(|options| (path, options));
+    let options = file.map(read).transpose().map_err(|complaint| vec![complaint])?;
+    Ok(shown(&text, &config, options.as_ref()))
+}
+
+/// Every key, by the text of the configuration, what it means, and what its option file says.
+pub fn shown(text: &str, config: &Config, options: Option<&(PathBuf, OptionFile)>) -> Vec<Shown> {
+    let one = |section: &'static str, key: &'static str| {
+        let line =
+            check::place(text, section, key).map(|offset| text[..offset].matches('\n').count() + 1);
+        let (value, origin) = match line {
+            Some(line) => (value(config, section, key), Origin::Line(line)),
+            None if section == "server" => unsaid(config, key, options),
+            None => (value(config, section, key), Origin::Default),
+        };
+        let secret = key == "password" && !matches!(origin, Origin::NotSet(_));
+        Shown { section, key, value, unit: unit(key), origin, hidden: secret }
+    };
+    KEYS.iter().flat_map(|(section, keys)| keys.iter().map(move |key| one(section, key))).collect()
+}
+
+/// What a configuration means by a key; nothing where it means nothing, or a password.
+fn value(config: &Config, section: &str, key: &str) -> Option<Value> {
+    let Config { lock, replica, snapshot, copy, destination, .. } = config;
+    Some(match (section, key) {
+        ("", "state_dir") => path(&config.state_dir),
+        ("", "run_dir") => path(&config.run_dir),
+        ("server", _) => return server(config, key),
+        ("lock", "kind") => json!(lock.kind),
+        ("lock", "when") => json!(lock.when),
+        ("lock", "wait_ms_max") => json!(lock.wait_ms_max),
+        ("lock", "hold_ms_max") => json!(lock.hold_ms_max),
+        ("lock", "tries_max") => json!(lock.tries_max),
+        ("lock", "pause_ms") => json!(lock.pause_ms),
+        ("lock", "freeze") => json!(lock.freeze),
+        ("lock", "long_statements") => json!(lock.long_statements),
+        ("lock", "long_statement_s_min") => json!(lock.long_statement_s_min),
+        ("lock", "long_wait_ms_max") => json!(lock.long_wait_ms_max),
+        ("lock", "kill_select_s_min") => json!(lock.kill_select_s_min),
+        ("replica", "stop_ms_max") => json!(replica.stop_ms_max),
+        ("replica", "keep_replication_stopped") => json!(replica.keep_replication_stopped),
+        ("snapshot", "size") => size(snapshot.size),
+        ("snapshot", "cow_extend_max") => size(snapshot.cow_extend_max),
+        ("snapshot", "cow_percent_extend") => json!(snapshot.cow_percent_extend),
+        ("snapshot", "cow_percent_stop") => json!(snapshot.cow_percent_stop),
+        ("snapshot", "pool_percent_max") => json!(snapshot.pool_percent_max),
+        ("snapshot", "pool_percent_stop") => json!(snapshot.pool_percent_stop),
+        ("copy", "ms_max") => json!(copy.ms_max),
+        ("destination", "directory") => path(&destination.directory),
+        _ => return None,
+    })
+}
+
+fn server(config: &Config, key: &str) -> Option<Value> {
+    let server = &config.server;
+    match (key, &server.reach) {
+        ("socket", Some(Reach::Socket(socket))) => Some(path(socket)),
+        ("host", Some(Reach::Tcp { host, .. })) => Some(json!(host)),
+        ("port", Some(Reach::Tcp { port, .. })) => Some(json!(port)),
+        ("tls", Some(Reach::Tcp { tls, .. })) => Some(json!(match tls {
+            Tls::Verified(_) => "verified",
+            Tls::Encrypted => "required",
+            Tls::Off => "off",
+        })),
+        ("tls_ca", Some(Reach::Tcp { tls: Tls::Verified(authority), .. })) => Some(path(authority)),
+        ("user", _) => server.user.as_ref().map(|user| json!(user)),
+        ("connect_ms_max", _) => Some(json!(server.connect_ms_max)),
+        ("option_file" | "credential", _) => match &server.secret {
+            SecretIn::OptionFile(file) if key == "option_file" => Some(path(file)),
+            SecretIn::Credential(name) if key == "credential" => Some(json!(name)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// What counts where [server] does not say it: what the option file says, or what is assumed.
+fn unsaid(
+    config: &Config,
+    key: &str,
+    options: Option<&(PathBuf, OptionFile)>,
+) -> (Option<Value>, Origin) {
+    let over_tcp = matches!(config.server.reach, Some(Reach::Tcp { .. }));
+    let by_option = |value: Option<Value>| {
+        let file = options.map(|(file, _)| Origin::OptionFile(file.clone()));
+        value.zip(file).map(|(value, file)| (Some(value), file))
+    };
+    let of = options.map(|(_, options)| options);
+    // Where the option file names an address and no socket, that is the way.
+    let address = of.filter(|of| of.socket.is_none() && config.server.reach.is_none());
+    let address = address.and_then(|of| of.host.as_ref().filter(|host| *host != "localhost"));
+    let not = |why| (None, Origin::NotSet(why));
+    match key {
+        "connect_ms_max" => (server(config, key), Origin::Default),
+        "port" | "tls" if over_tcp => (server(config, key), Origin::Default),
+        "socket" if over_tcp => not("'host' is given"),
+        "socket" if address.is_some() => not("the option file names a host"),
+        "socket" => by_option(of.and_then(|of| of.socket.as_ref()).map(|socket| json!(socket)))
+            .unwrap_or((Some(json!(SOCKET)), Origin::Assumed("the usual place"))),
+        "host" => by_option(address.map(|host| json!(host))).unwrap_or(not("the socket is used")),
+        "port" if address.is_some() => by_option(of.and_then(|of| of.port).map(|port| json!(port)))
+            .unwrap_or((Some(json!(3306)), Origin::Assumed("the usual port"))),
+        "tls" if address.is_some() => {
+            (Some(json!("required")), Origin::Assumed("no certificate is checked"))
+        }
+        "port" | "tls" => not("the socket is used"),
+        "tls_ca" => not("no certificate is checked"),
+        "user" => by_option(of.and_then(|of| of.user.as_ref()).map(|user| json!(user)))
+            .unwrap_or(not("whoever runs holdstill, which is root")),
+        "password" => match options.filter(|(_, of)| of.password.is_some()) {
+            Some((file, _)) => (None, Origin::OptionFile(file.clone())),
+            None => not("none is known here"),
+        },
+        _ => not("nothing names one"),
+    }
+}
+
+/// What a key's number counts: the name of every limit carries its unit.
+fn unit(key: &str) -> Option<&'static str> {
+    match key {
+        "size" | "cow_extend_max" => Some("a part of the volume or an amount"),
+        "tries_max" => Some("tries"),
+        _ if key.contains("percent") => Some("percent"),
+        _ if key.ends_with("_s_min") => Some("seconds"),
+        _ if key.split('_').any(|word| word == "ms") => Some("milliseconds"),
+        _ => None,
+    }
+}
+
+fn path(path: &Path) -> Value {
+    json!(path.to_string_lossy())
+}
+
+/// A size as it is typed; no amount is rounded.
+fn size(size: Size) -> Value {
+    const UNITS: [(&str, u64); 4] =
+        [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    json!(match size {
+        Size::Percent(percent) => format!("{percent}%"),
+        Size::Amount(Bytes(bytes)) =>
+            match UNITS.iter().find(|(_, unit)| bytes > 0 && bytes.is_multiple_of(*unit)) {
+                Some((name, unit)) => format!("{}{name}", bytes / unit),
+                None => format!("{bytes}B"),
+            },
+    })
+}
+
+/// A value as TOML. JSON's texts and numbers are TOML's too, but for one character that TOML wants
+/// escaped and JSON does not.
+pub fn literal(value: &Value) -> String {
+    value.to_string().replace('\u{7f}', "\\u007f")
+}
+
+/// One line a key, in sections; feeding it back means the same, but for a password.
+pub fn as_toml(path: &Path, all: &[Shown]) -> String {
+    let mut text = String::new();
+    let file = literal(&json!(path.to_string_lossy()));
+    let _cannot_fail =
+        writeln!(text, "# What {file} means: a key a line, and where it comes from.");
+    let mut section = "";
+    for one in all {
+        if one.section != section {
+            section = one.section;
+            let _cannot_fail = writeln!(text, "\n[{section}]");
+        }
+        text.push_str(&one.line());
+    }
+    text
+}
+
+/// The same as JSON, for programs: `{"file", "keys": [{"section", "key", "value", "unit", "origin",
+/// "line", "hidden"}]}`. `value`, `unit` and `line` may be null; `origin` is `file`, `default`,
+/// `option file`, `assumed` or `not set`.
+pub fn as_json(path: &Path, all: &[Shown]) -> String {
+    #[derive(Serialize)]
+    struct One<'a> {
+        section: &'a str,
+        key: &'a str,
+        value: Option<&'a Value>,
+        unit: Option<&'a str>,
+        origin: &'a str,
+        line: Option<usize>,
+        hidden: bool,
+    }
+    let line = |one: &Shown| {
+        let &Shown { section, key, ref value, unit, ref origin, hidden } = one;
+        let (origin, line) = origin.word();
+        let one = One { section, key, value: value.as_ref(), unit, origin, line, hidden };
+        format!("    {}", serde_json::to_string(&one).unwrap_or_default())
+    };
+    let (file, keys) = (json!(path.to_string_lossy()), all.iter().map(line));
+    let keys = keys.collect::<Vec<_>>().join(",\n");
+    format!("{{\n  \"file\": {file},\n  \"keys\": [\n{keys}\n  ]\n}}\n")
+}
+
+impl Origin {
+    /// In a word, and the line if there is one.
+    fn word(&self) -> (&'static str, Option<usize>) {
+        match self {
+            Self::Line(line) => ("file", Some(*line)),
+            Self::Default => ("default", None),
+            Self::OptionFile(_) => ("option file", None),
+            Self::Assumed(_) => ("assumed", None),
+            Self::NotSet(_) => ("not set", None),
+        }
+    }
+}
+
+impl Shown {
+    fn line(&self) -> String {
+        let value = match &self.value {
+            Some(value) => literal(value),
+            None if self.hidden => "(hidden)".into(),
+            None => String::new(),
+        };
+        // What is not said in the file is not said in what is fed back, or it would mean more.
+        let said = matches!(self.origin, Origin::Line(_) | Origin::Default);
+        let live = said && self.value.is_some();
+        let setting = format!("{}{} = {value}", if live { "" } else { "#" }, self.key);
+        let unit = self.unit.map_or_else(String::new, |unit| format!("{unit}; "));
+        let origin = self.origin.to_string().replace(char::is_control, "?");
+        format!("{:<COMMENT_COLUMN$}  # {unit}{origin}\n", setting.trim_end())
+    }
+}

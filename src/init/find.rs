@@ -1,0 +1,125 @@
+//! The looking, in one story: who runs, who we are to it, where its data is, where backups could
+//! go. A person is asked where there is one; nobody else's answer is assumed.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    Account, Asked, Facts, Met, Running, account, choose, destination, processes, storage,
+};
+use crate::error::Stop;
+use crate::host::{Ask, Host, Mount};
+use crate::option_file::OptionFile;
+use crate::plan::{self, Refusal, mount_of};
+
+/// Puts a question to a person, with what an empty answer means; the answer.
+pub type Questions<'a> = &'a mut dyn FnMut(&str, &str) -> Result<String, Stop>;
+
+/// What an answer says for root by the socket.
+const NO_FILE: &str = "none";
+
+/// Looks at the machine and the server. `ask` is nothing where nobody can be asked.
+pub fn find(host: &dyn Host, asked: &Asked, mut ask: Option<Questions<'_>>) -> Result<Facts, Stop> {
+    let machine = plan::machine(host)?;
+    let servers = processes::servers(host)?;
+    let (account, options) = account(host, asked, &mut ask)?;
+    let wanted = asked.socket.as_deref().or(options.socket.as_deref().map(Path::new));
+    let usual = processes::usual_sockets(host);
+    let (server, socket) = choose::server(servers.clone(), wanted, &usual)?;
+    let met = account::meet(host, &account::login(&account, &options, &socket));
+    let datadir = datadir(&server, &met, &socket)?;
+    let mounts = host.mounts()?;
+    let home = storage::find(host, &datadir, &mounts)?;
+    let taken = taken(host, &servers, &met, &home.mount, &mounts)?;
+    let (destination, others) = match &asked.destination {
+        Some(named) => (destination::named(host, named, &mounts, &taken)?, Vec::new()),
+        None => place(host, &mounts, &taken, home.data, &mut ask)?,
+    };
+    let (host, config) = (machine.host, asked.config.clone());
+    Ok(Facts { host, config, server, socket, account, met, home, destination, others })
+}
+
+fn account(
+    host: &dyn Host,
+    asked: &Asked,
+    ask: &mut Option<Questions<'_>>,
+) -> Result<account::Known, Stop> {
+    if let Some(file) = &asked.option_file {
+        return account::named(host, file);
+    }
+    let usual = account::usual(host, asked);
+    let Some(ask) = ask else { return Ok(usual) };
+    let default = usual.0.option_file.as_ref();
+    let default = default.map_or(NO_FILE.into(), |file| file.display().to_string());
+    let what = "option file of the account to log in with ('none': root by the socket)";
+    match ask(what, &default)?.as_str() {
+        same if same == default => Ok(usual),
+        NO_FILE => {
+            let none = Account { option_file: None, named: true, unusable: Vec::new() };
+            Ok((none, OptionFile::default()))
+        }
+        file => account::named(host, Path::new(file)),
+    }
+}
+
+/// Where the data is, as the server says, or as its process shows.
+fn datadir(server: &Running, met: &Result<Met, String>, socket: &Path) -> Result<PathBuf, Refusal> {
+    let seen = server.process.as_ref().and_then(|process| process.works_in.clone());
+    match (met, seen) {
+        (Ok(met), _) => Ok(met.datadir.clone()),
+        (Err(_), Some(seen)) => Ok(seen),
+        (Err(why), None) => {
+            let what =
+                format!("cannot find the data of the server at '{}': {why}", socket.display());
+            let hint = "Start the server, or name an account that it lets in with '--option-file \
+                        FILE'.";
+            Err(Refusal::new(what, hint))
+        }
+    }
+}
+
+/// The devices that any server works on: no place for a backup.
+fn taken(
+    host: &dyn Host,
+    servers: &[Running],
+    met: &Result<Met, String>,
+    home: &Mount,
+    mounts: &[Mount],
+) -> Result<Vec<String>, Refusal> {
+    let mut taken = vec![home.device.clone()];
+    let seen = servers.iter().filter_map(|one| one.process.as_ref()?.works_in.as_ref());
+    let told = met.iter().flat_map(|met| &met.places);
+    for path in seen.chain(told) {
+        if let Some(entry) = host.entry(path)? {
+            taken.extend(mount_of(&entry, mounts).map(|mount| mount.device.clone()));
+            taken.push(entry.device);
+        }
+    }
+    Ok(taken)
+}
+
+/// Where backups will go, and where else they could.
+fn place(
+    host: &dyn Host,
+    mounts: &[Mount],
+    taken: &[String],
+    data: crate::units::Bytes,
+    ask: &mut Option<Questions<'_>>,
+) -> Result<(super::Place, Vec<super::Place>), Stop> {
+    let (places, passed_over) = destination::places(host, mounts, taken, data)?;
+    let chosen = match (ask, places.first()) {
+        (Some(ask), Some(first)) => {
+            let default = first.directory.display().to_string();
+            let answer = ask("directory for the backups", &default)?;
+            if answer == default {
+                Some(first.clone())
+            } else {
+                Some(destination::named(host, Path::new(&answer), mounts, taken)?)
+            }
+        }
+        _ => choose::place(&places).cloned(),
+    };
+    let chosen = chosen.ok_or_else(|| choose::no_place(&places, &passed_over))?;
+    let others = places.into_iter().filter(|place| place.directory != chosen.directory);
+    let others = others.collect();
+    Ok((chosen, others))
+}
