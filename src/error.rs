@@ -155,7 +155,9 @@ impl Stop {
     pub fn message(&self) -> String {
         let mut text = String::new();
         let reasons = self.reasons();
-        reasons.iter().for_each(|one| tell(&mut text, one));
+        for one in &reasons {
+            tell(&mut text, one);
+        }
         more(&mut text, &reasons);
         text
     }

@@ -74,9 +74,12 @@ fn asked(wanted: &Init) -> Result<Asked, Stop> {
     })
 }
 
+/// What an audit says to a configuration.
+type Audited = Result<(), Vec<Refusal>>;
+
 /// What was found, the configuration made of it, and what an audit says to that. One that would not
 /// pass its own check is not written.
-fn look(host: &dyn Host, asked: &Asked) -> Result<(Facts, String, Result<(), Vec<Refusal>>), Stop> {
+fn look(host: &dyn Host, asked: &Asked) -> Result<(Facts, String, Audited), Stop> {
     let mut put = |what: &str, default: &str| question(host, what, default);
     let ask = ui::is_a_person().then_some(&mut put as Questions<'_>);
     let facts = init::find(host, asked, ask)?;
@@ -86,7 +89,7 @@ fn look(host: &dyn Host, asked: &Asked) -> Result<(Facts, String, Result<(), Vec
     Ok((facts, text, audit))
 }
 
-fn audit(host: &dyn Host, asked: &Asked, text: &str) -> Result<Result<(), Vec<Refusal>>, Stop> {
+fn audit(host: &dyn Host, asked: &Asked, text: &str) -> Result<Audited, Stop> {
     let config = config::parse(&asked.config, text).map_err(Stop::Usage)?;
     let login = config::login(host, &config, None).map_err(|one| Stop::Usage(vec![one]))?;
     Ok(plan::make::plan(host, &config, &login).map(drop))
