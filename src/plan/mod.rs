@@ -189,7 +189,7 @@ pub struct Store {
     /// Extends it; the size is still to be added.
     pub extend: Cmd,
     /// The devices that lvm suspends for that, and what lets each go on.
-    pub resume: [(String, Cmd); 2],
+    pub resume: [(String, Cmd); 4],
 }
 
 /// How a snapshot is taken.

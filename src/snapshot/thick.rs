@@ -90,11 +90,16 @@ pub fn to_size(extend: &Cmd, size: Bytes) -> Cmd {
     extend.clone().arg("--size").arg(format!("{}b", size.0))
 }
 
-/// The devices that are suspended while a store is extended, and what lets each go on.
-pub fn resume(programs: &Programs, names: [&Name; 2]) -> [(String, Cmd); 2] {
-    let resume =
-        |name: &Name| lvm(&programs.dmsetup, DMSETUP_MS_MAX).arg("resume").arg(name.device());
-    names.map(|name| (name.device(), resume(name)))
+/// The devices that are suspended while a store is extended, and what lets each go on, in lvm's own
+/// order: those below first, since what is above them waits for them.
+pub fn resume(programs: &Programs, [origin, snapshot]: [&Name; 2]) -> [(String, Cmd); 4] {
+    let resume = |device: &String| lvm(&programs.dmsetup, DMSETUP_MS_MAX).arg("resume").arg(device);
+    let (origin, snapshot) = (origin.device(), snapshot.device());
+    let (real, store) = (origin.clone() + REAL_LAYER, snapshot.clone() + STORE_LAYER);
+    [real, store, snapshot, origin].map(|device| {
+        let cmd = resume(&device);
+        (device, cmd)
+    })
 }
 
 /// The devices of half a snapshot, which an lvm that died leaves in device-mapper and no report of
@@ -185,5 +190,20 @@ mod tests {
         for odd in [&[][..], &["/dev/a b"], &["/dev/sdb", "/dev/a,b"], &["[unknown]"], &["/#"]] {
             assert_eq!(told(odd), "lvconvert --yes --snapshot --zero n lab/data lab/hs-1");
         }
+    }
+
+    #[test]
+    fn what_an_extension_suspends_goes_on_from_below() {
+        let programs = Programs {
+            lvcreate: "/sbin/lvcreate".into(),
+            lvchange: "".into(),
+            lvremove: "".into(),
+            lvextend: "".into(),
+            dmsetup: "/sbin/dmsetup".into(),
+        };
+        let (origin, snapshot) = (Name::new("lab", "data"), Name::new("lab", "hs-1"));
+        let all = resume(&programs, [&origin, &snapshot]).map(|(_, cmd)| cmd.to_string());
+        let wanted = ["lab-data-real", "lab-hs--1-cow", "lab-hs--1", "lab-data"];
+        assert_eq!(all, wanted.map(|device| format!("dmsetup resume {device}")));
     }
 }

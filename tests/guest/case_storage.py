@@ -117,15 +117,23 @@ def sizes(of):
 def cow_extension_dies(world):
     """Somebody kills lvm while it has the origin suspended for an extension: the writers go on.
     Some tries come too late for that, and then all was well."""
+    return extension_met(world, PRIMARY_DEVICE)
+
+
+def cow_extension_dies_below(world):
+    """The same a moment later, when the device below the origin is suspended as well."""
+    return extension_met(world, f"{PRIMARY_DEVICE}-real")
+
+
+def extension_met(world, device):
     for _ in range(LATE_TRIES_MAX):
-        figures = extension_killed(world)
+        figures = extension_killed(world, Device(device))
         if figures["exit"] == ROLLED_BACK:
             return figures
     raise Failed("lvextend was never met in its suspend: this shows nothing")
 
 
-def extension_killed(world):
-    device = Device(PRIMARY_DEVICE)
+def extension_killed(world, device):
     with Load(world.primary) as load:
         load.calm_down()
         under_way = Copying(world.primary, snapshot=store_size(most=STORE_MIB * 4))
@@ -435,6 +443,7 @@ def udev_stands_still(world):
 CASES = [
     cow_is_extended,
     cow_extension_dies,
+    cow_extension_dies_below,
     cow_will_not_last,
     cow_finds_no_room,
     cow_overflows,
