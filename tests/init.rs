@@ -113,7 +113,9 @@ impl Fake {
         let (real, data) = entry(datadir, Kind::Directory, device, 0o700);
         self.entries.insert(proc.join("cwd"), data.clone());
         self.entries.insert(real, data);
-        self.entries.extend([entry(socket, Kind::Other, "0:24", 0o777)]);
+        let (at, mut listens) = entry(socket, Kind::Other, "0:24", 0o777);
+        listens.uid = 110;
+        self.entries.insert(at, listens);
         self.texts.insert(proc.join("comm"), format!("{program}\n"));
         let inode = 47_000 + pid;
         let table = format!(
@@ -226,7 +228,7 @@ fn told(fake: &Fake, asked: &Asked) -> String {
     config::check_text(fake, &asked.config, &text, None).expect("what is written is right");
     let meant = config::parse(&asked.config, &text).expect("what is written can be read");
     let login = config::login(fake, &meant, None).expect("its option file is right");
-    let audit = plan::make::plan(fake, &meant, &login).map(drop);
+    let audit = plan::make::plan(fake, &meant, &login, plan::Asking::Only).map(drop);
     let report =
         ui::found(&init::notes(&facts), Some(CONFIG.as_ref()), &audit, &init::next(&facts));
     assert!(!report.contains("not-to-be-seen") && !text.contains("not-to-be-seen"));
@@ -303,7 +305,22 @@ fn without_a_server_it_says_so() {
     let mut fake = Fake::idle();
     check("init-no-server.txt", &fake, &asked());
     fake.entries.extend([entry(SOCKET, Kind::Other, "0:24", 0o777)]);
+    fake.entries.extend([entry("/run/mysqld", Kind::Directory, "0:24", 0o755)]);
     refused(&fake, &asked(), &["mysqld.sock' is there, but who listens"]);
+    // Anybody may listen at '/tmp/mysql.sock', or put a socket of his own at a server's place.
+    let mut fake = Fake::idle();
+    fake.entries.extend([entry("/tmp/mysql.sock", Kind::Other, "8:1", 0o777)]);
+    fake.entries.extend([entry("/tmp", Kind::Directory, "8:1", 0o777)]);
+    let told = told(&fake, &asked());
+    assert!(told.starts_with("exit 3\n") && !told.contains("is there, but who"), "{told}");
+}
+
+#[test]
+fn a_strangers_socket_at_a_servers_place_is_not_taken() {
+    let mut fake = Fake::with("mysqld", MYSQL);
+    fake.entries.get_mut(Path::new(SOCKET)).expect("it listens").uid = 1000;
+    fake.greeting = Err(Fault::refused("it was asked"));
+    refused(&fake, &asked(), &["cannot find the socket of process 812", "--socket"]);
 }
 
 #[test]

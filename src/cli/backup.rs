@@ -8,7 +8,7 @@ use crate::error::{Code, Stop};
 use crate::host::linux::service::Service;
 use crate::host::linux::wall_clock;
 use crate::host::{Act, Ask, Host};
-use crate::plan::{self, Refusal};
+use crate::plan::{self, Asking, Refusal};
 use crate::recover::{self, Recovered};
 use crate::ui::{Manner, Screen, Sheet, Streams};
 use crate::{ledger, run};
@@ -68,7 +68,7 @@ fn whole(file: &Path, screen: &Screen) -> Result<Code, Stop> {
         lock(&mut host, &config.state_dir, "a run that still plans")?;
         settle_the_dead(&mut host, &config, screen)?;
     }
-    let plan = plan::make::plan(&host, &config, &login).map_err(Stop::Refused)?;
+    let plan = plan::make::plan(&host, &config, &login, Asking::ToAct).map_err(Stop::Refused)?;
     lock(&mut host, &config.state_dir, &format!("run {}", plan.run))?;
     host.act(&Act::MakeDir(ledger::directory(&config.state_dir)))?;
     screen.begin(&plan);

@@ -8,7 +8,7 @@ use crate::error::{Code, Stop};
 use crate::host::dry::DryRun;
 use crate::host::{Ask, Host};
 use crate::init::{self, Asked, Facts, Questions};
-use crate::plan::{self, Refusal};
+use crate::plan::{self, Asking, Refusal};
 use crate::ui;
 
 /// What is wanted; what is not said is looked for.
@@ -92,7 +92,7 @@ fn look(host: &dyn Host, asked: &Asked) -> Result<(Facts, String, Audited), Stop
 fn audit(host: &dyn Host, asked: &Asked, text: &str) -> Result<Audited, Stop> {
     let config = config::parse(&asked.config, text).map_err(Stop::Usage)?;
     let login = config::login(host, &config, None).map_err(|one| Stop::Usage(vec![one]))?;
-    Ok(plan::make::plan(host, &config, &login).map(drop))
+    Ok(plan::make::plan(host, &config, &login, Asking::Only).map(drop))
 }
 
 fn question(host: &dyn Host, what: &str, default: &str) -> Result<String, Stop> {

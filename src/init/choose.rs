@@ -9,7 +9,7 @@ use crate::plan::Refusal;
 
 /// From this number on users are people (login.defs(5), `UID_MIN`). A server of one of them may be
 /// anybody's program, and gets no password unless the operator names its socket.
-const PEOPLE_UID_MIN: u32 = 1000;
+pub(super) const PEOPLE_UID_MIN: u32 = 1000;
 
 /// The server, and its socket.
 pub(super) fn server(

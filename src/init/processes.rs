@@ -6,9 +6,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::choose::PEOPLE_UID_MIN;
 use super::{Process, Running};
-use crate::config;
 use crate::host::{Ask, Fault, Host};
+use crate::{config, trust};
 
 /// What the servers' programs are called.
 const PROGRAMS: [&str; 2] = ["mariadbd", "mysqld"];
@@ -30,10 +31,16 @@ pub(super) fn servers(host: &dyn Host) -> Result<Vec<Running>, Fault> {
     Ok(pids.into_iter().filter_map(|pid| server(host, pid)).collect())
 }
 
-/// Sockets at the usual places, for a server whose process tells of none.
+/// Sockets at the usual places, for a server whose process tells of none: not where anybody could
+/// have put one, nor one that a person made, since a password may be sent there.
 pub(super) fn usual_sockets(host: &dyn Host) -> Vec<PathBuf> {
-    let there = |path: &PathBuf| matches!(host.entry(path), Ok(Some(_)));
-    USUAL.iter().map(PathBuf::from).filter(there).collect()
+    let entry = |path: &Path| host.entry(path).ok().flatten();
+    let ours = |path: &PathBuf| {
+        let directory = path.parent().and_then(entry);
+        directory.is_some_and(|directory| !trust::can_be_written_by_others(&directory))
+            && entry(path).is_some_and(|socket| socket.uid < PEOPLE_UID_MIN)
+    };
+    USUAL.iter().map(PathBuf::from).filter(ours).collect()
 }
 
 fn server(host: &dyn Host, pid: u32) -> Option<Running> {
@@ -41,7 +48,7 @@ fn server(host: &dyn Host, pid: u32) -> Option<Running> {
     let program = program(host, &proc)?;
     let uid = host.entry(&proc).ok()??.uid;
     let works_in = host.entry(&proc.join("cwd")).ok().flatten().map(|entry| entry.real);
-    let socket = socket(host, &proc, works_in.as_deref());
+    let socket = socket(host, &proc, uid, works_in.as_deref());
     Some(Running { process: Some(Process { pid, program, uid, works_in }), socket })
 }
 
@@ -53,9 +60,9 @@ fn program(host: &dyn Host, proc: &Path) -> Option<String> {
     Some(name).filter(known).or_else(|| file().filter(known))
 }
 
-/// Where a process listens for clients, by the sockets it has open. One that is not there on this
-/// side of a container is none.
-fn socket(host: &dyn Host, proc: &Path, works_in: Option<&Path>) -> Option<PathBuf> {
+/// Where a process of this user listens for clients, by the sockets it has open. One that is not
+/// there on this side of a container is none, nor is one of somebody else's at its place.
+fn socket(host: &dyn Host, proc: &Path, uid: u32, works_in: Option<&Path>) -> Option<PathBuf> {
     let open: BTreeSet<String> = host
         .links(&proc.join("fd"))
         .ok()?
@@ -69,7 +76,7 @@ fn socket(host: &dyn Host, proc: &Path, works_in: Option<&Path>) -> Option<PathB
         .filter_map(listening)
         .filter(|(inode, path)| open.contains(*inode) && is_clients(path))
         .map(|(_, path)| full(path))
-        .filter(|path| matches!(host.entry(path), Ok(Some(_))))
+        .filter(|path| matches!(host.entry(path), Ok(Some(entry)) if entry.uid == uid))
         .collect();
     found.sort();
     found.into_iter().next()

@@ -22,10 +22,12 @@ pub(super) fn find(host: &dyn Host, datadir: &Path, mounts: &[Mount]) -> Result<
         .ok_or_else(|| Refusal::new(format!("cannot find the mount of {shown}"), hint))?;
     let (lvs, vgs) = (program(host, "lvs")?, program(host, "vgs")?);
     let unreadable = |why: String| Refusal::new(why, BY_HAND);
-    let volumes = lvm::volumes(&host.output(&lvm::report(lvs))?).map_err(unreadable)?;
+    let volumes =
+        lvm::volumes(&host.output(&lvm::only_asked(lvm::report(lvs)))?).map_err(unreadable)?;
     let volume = volumes.iter().find(|lv| lv.device == mount.device);
     let volume = volume.ok_or_else(|| no_volume(&shown, mount))?;
-    let groups = lvm::groups(&host.output(&lvm::report_groups(vgs))?).map_err(unreadable)?;
+    let groups = lvm::groups(&host.output(&lvm::only_asked(lvm::report_groups(vgs)))?)
+        .map_err(unreadable)?;
     Ok(Home {
         datadir: entry.real.clone(),
         mount: mount.clone(),

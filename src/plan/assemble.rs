@@ -235,7 +235,7 @@ fn store(
     room: &Room,
     [origin, snapshot]: [&Name; 2],
 ) -> Option<Store> {
-    let Room::Store { size, size_max } = room else { return None };
+    let Room::Store { size, size_max, .. } = room else { return None };
     Some(Store {
         device: snapshot.device(),
         percent_extend: config.snapshot.cow_percent_extend.into(),

@@ -5,8 +5,8 @@
 use super::server::Met;
 use super::space::Room;
 use super::{
-    Aspect, Note, Plan, Refusal, assemble, destination, freeze, replication, server, source, space,
-    statements, take, tools, unlocked,
+    Asking, Aspect, Note, Plan, Refusal, assemble, destination, freeze, replication, server,
+    source, space, statements, take, tools, unlocked,
 };
 use crate::config::Config;
 use crate::host::{Host, Login};
@@ -33,17 +33,22 @@ pub(super) struct Found {
 }
 
 /// Decides everything a run will do, or tells all that speaks against it.
-pub fn plan(host: &dyn Host, config: &Config, login: &Login) -> Result<Plan, Vec<Refusal>> {
-    let Survey { notes, plan, .. } = survey(host, config, login);
+pub fn plan(
+    host: &dyn Host,
+    config: &Config,
+    login: &Login,
+    asking: Asking,
+) -> Result<Plan, Vec<Refusal>> {
+    let Survey { notes, plan, .. } = survey(host, config, login, asking);
     plan.ok_or_else(|| notes.iter().filter_map(Note::as_refusal).collect())
 }
 
 /// Looks at everything a backup depends on.
-pub fn survey(host: &dyn Host, config: &Config, login: &Login) -> Survey {
+pub fn survey(host: &dyn Host, config: &Config, login: &Login, asking: Asking) -> Survey {
     let mut all = Vec::new();
     let notes = &mut all;
     let machine = look(notes, Aspect::User, |_| tools::machine(host));
-    let tools = look(notes, Aspect::Programs, |notes| tools::find(host, notes));
+    let tools = look(notes, Aspect::Programs, |notes| tools::find(host, asking, notes));
     let met = look(notes, Aspect::Server, |notes| server::meet(host, config, login, notes));
     if let Some(met) = &met {
         fit(host, login, met, notes);

@@ -31,6 +31,7 @@ pub use note::{Note, Verdict};
 pub use refusal::Refusal;
 pub(crate) use source::mount_of;
 pub use statements::{Patience, Policy};
+pub use tools::Asking;
 pub(crate) use tools::{machine, program};
 
 use crate::claim::Claim;

@@ -59,7 +59,7 @@ pub(super) fn find(
     notes: &mut Vec<Note>,
 ) -> Result<Found, Refusal> {
     let mounts = host.mounts()?;
-    let report = host.output(&lvm::only_asked(lvm::report(programs.lvs.clone())))?;
+    let report = host.output(&programs.reporting(lvm::report(programs.lvs.clone())))?;
     let volumes = lvm::volumes(&report).map_err(unreadable)?;
     let located = located(host, met, &mounts, notes)?;
     let temporary = places::temporary_files(&met.settings, &met.datadir);

@@ -19,8 +19,8 @@ const NEVER_EXTENDED: &str = "thin_pool_autoextend_threshold=100";
 /// Where a snapshot keeps what changes.
 #[derive(Clone, Debug)]
 pub(super) enum Room {
-    /// In a COW store of this size, which may be extended to that.
-    Store { size: Bytes, size_max: Bytes },
+    /// In a COW store of this size, which may be extended to that, as far as the group reaches now.
+    Store { size: Bytes, size_max: Bytes, reach: Bytes },
     /// In this thin pool.
     Pool(Name),
 }
@@ -33,7 +33,7 @@ pub(super) fn rooms(
     source: &source::Found,
     notes: &mut Vec<Note>,
 ) -> Result<Vec<Room>, Refusal> {
-    let report = host.output(&lvm::only_asked(lvm::report_groups(programs.vgs.clone())))?;
+    let report = host.output(&programs.reporting(lvm::report_groups(programs.vgs.clone())))?;
     let mut groups = lvm::groups(&report).map_err(unreadable)?;
     let mut rooms = Vec::new();
     for one in &source.volumes {
@@ -82,7 +82,7 @@ fn cow_store(
     let found = format!("{size} of {free} free in the volume group '{vg}', {extended}");
     pass(notes, Aspect::Snapshot, found);
     group.free = Bytes(free.0 - size.0);
-    Ok(Room::Store { size, size_max })
+    Ok(Room::Store { size, size_max, reach: free })
 }
 
 /// A pool that is sound and has room. A full one stops the writes of every volume in it, the

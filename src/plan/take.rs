@@ -50,7 +50,7 @@ pub(super) fn way(
         pass(notes, Aspect::Snapshot, format!("taken by 'lvcreate' under the lock: {why}"));
         return Ok(Way::Whole);
     }
-    let report = host.output(&lvm::only_asked(lvm::report_devices(programs.pvs.clone())))?;
+    let report = host.output(&programs.reporting(lvm::report_devices(programs.pvs.clone())))?;
     let mut devices: Vec<String> = Vec::new();
     for one in &source.volumes {
         devices.extend(lvm::devices(&report, one.volume.name.vg()).map_err(unreadable)?);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::make::pass;
 use super::{Aspect, Note, Refusal, Tools};
 use crate::host::{Ask, Cmd, Host, Machine, Overrun};
-use crate::snapshot::command;
+use crate::snapshot::{command, lvm};
 use crate::units::Millis;
 
 /// How long a program may take to tell its version.
@@ -20,6 +20,26 @@ pub(super) struct Programs {
     pub(super) vgs: PathBuf,
     pub(super) rsync: PathBuf,
     pub(super) volumes: command::Programs,
+    pub(super) asking: Asking,
+}
+
+/// What the looking is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asking {
+    /// To act on it: lvm reports under its locks, so that nobody changes it at that moment.
+    ToAct,
+    /// To know: nothing is touched, not even a lock of lvm's.
+    Only,
+}
+
+impl Programs {
+    /// A report of lvm's, in the manner of the asking.
+    pub(super) fn reporting(&self, report: Cmd) -> Cmd {
+        match self.asking {
+            Asking::ToAct => report,
+            Asking::Only => lvm::only_asked(report),
+        }
+    }
 }
 
 /// The machine, if we may act on it.
@@ -33,7 +53,11 @@ pub(crate) fn machine(host: &dyn Host) -> Result<Machine, Refusal> {
 }
 
 /// Finds the programs and their versions.
-pub(super) fn find(host: &dyn Host, notes: &mut Vec<Note>) -> Result<(Programs, Tools), Refusal> {
+pub(super) fn find(
+    host: &dyn Host,
+    asking: Asking,
+    notes: &mut Vec<Note>,
+) -> Result<(Programs, Tools), Refusal> {
     let lvm = program(host, "lvm")?;
     let programs = Programs {
         lvm: lvm.clone(),
@@ -48,6 +72,7 @@ pub(super) fn find(host: &dyn Host, notes: &mut Vec<Note>) -> Result<(Programs, 
             dmsetup: program(host, "dmsetup")?,
         },
         rsync: program(host, "rsync")?,
+        asking,
     };
     let tools = Tools {
         lvm: version(host, lvm, "version", "LVM version:")?,

@@ -194,7 +194,7 @@ fn acts(text: &mut Text, plan: &Plan) {
 pub fn pace(pace: &Pace) -> String {
     let Millis(ms) = pace.sampled;
     let need = match pace.need() {
-        Some(need) => format!("{need} at most while it is copied"),
+        Some(need) => format!("about {need} while it is copied"),
         None => "how long the copy takes is not known".into(),
     };
     let seconds = ms / 1_000;

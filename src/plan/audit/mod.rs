@@ -12,7 +12,7 @@ use jiff::Timestamp;
 pub use pace::{Pace, Sampling};
 
 use super::make::{Survey, survey};
-use super::{Aspect, Note, Plan};
+use super::{Asking, Aspect, Note, Plan};
 use crate::config::Config;
 use crate::host::{Ask, Fault, Host, Login};
 
@@ -39,7 +39,7 @@ pub fn audit(
     sampling: &Sampling,
     tell: &mut dyn FnMut(&Pace),
 ) -> Audit {
-    let Survey { mut notes, plan, found } = survey(host, config, login);
+    let Survey { mut notes, plan, found } = survey(host, config, login, Asking::Only);
     let machine = host.machine().ok();
     if let Some(met) = &found.met {
         engines::look(host, met, &mut notes);

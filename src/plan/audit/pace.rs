@@ -1,7 +1,8 @@
 //! How fast the volumes are written to, and whether their snapshots will last as long as the copy.
 //!
-//! A snapshot keeps each block's old content once, however often the block is written; so what is
-//! written while it stands is the most that it can need, and the volume's size is more than enough.
+//! A snapshot keeps the old content of each block that is written, once, however often it is: less
+//! than what is written where blocks are written again, more where its blocks are larger than what
+//! is written (those of a thin pool may be many times a page). So it is an estimate, told as one.
 
 use super::super::make::Found;
 use super::super::source::OnVolume;
@@ -46,12 +47,12 @@ impl Pace {
         Bytes(scaled(self.written.0, 1_000, self.sampled.0))
     }
 
-    /// The most that a snapshot can need while the copy goes on.
+    /// About what a snapshot needs while the copy goes on.
     pub fn need(&self) -> Option<Bytes> {
         self.copy.map(|copy| Bytes(scaled(self.written.0, copy.0, self.sampled.0)))
     }
 
-    /// How long so much room lasts at least; for ever if nothing is written.
+    /// About how long so much room lasts; for ever if nothing is written.
     pub fn lasts(&self, room: Bytes) -> Option<Millis> {
         (self.written.0 > 0).then(|| Millis(scaled(room.0, self.sampled.0, self.written.0)))
     }
@@ -98,6 +99,9 @@ fn sample(
     let mut paces = Vec::new();
     for _ in 0..sampling.samples {
         host.pause(sampling.each)?;
+        if host.signal()?.is_some() {
+            return Err(Fault::refused("interrupted"));
+        }
         let sampled = Millis(host.now()?.saturating_sub(began) / 1_000_000);
         let pace = |((one, before), after): ((&OnVolume, &u64), u64)| Pace {
             volume: one.volume.name.to_string(),
@@ -131,10 +135,10 @@ struct Measure {
 
 fn measure(config: &Config, room: &Room, volume: &Volume, report: &[Volume]) -> Measure {
     match room {
-        Room::Store { size, size_max } => Measure {
+        Room::Store { size, size_max, reach } => Measure {
             told: format!("a COW store of {size}"),
-            first: *size,
-            most: *size_max,
+            first: part(*size, config.snapshot.cow_percent_stop),
+            most: part((*size_max).min(*reach), config.snapshot.cow_percent_stop),
             more: "Raise 'size' or 'cow_extend_max' under [snapshot], or let it run when less is \
                    written."
                 .into(),
@@ -160,6 +164,11 @@ fn measure(config: &Config, room: &Room, volume: &Volume, report: &[Volume]) -> 
     }
 }
 
+/// So many percent of a room: past that the copy is given up.
+fn part(room: Bytes, percent: u32) -> Bytes {
+    Bytes(scaled(room.0, percent.into(), 100))
+}
+
 fn judge(pace: &Pace, volume: &Volume, room: &Measure) -> Note {
     let seconds = pace.sampled.lasting();
     let Measure { told, first, most, more } = room;
@@ -168,10 +177,11 @@ fn judge(pace: &Pace, volume: &Volume, room: &Measure) -> Note {
         return Note::pass(Aspect::WriteRate, format!("'{}': nothing in {seconds}", pace.volume));
     };
     let Some(need) = pace.need().map(|need| need.min(volume.size)) else {
-        let found = format!("{rate}; {told} lasts {} at least", lasts.lasting());
+        let room = if most > first { format!("{told}, extended to {most},") } else { told.clone() };
+        let found = format!("{rate}; {room} lasts about {}", lasts.lasting());
         return Note::pass(Aspect::WriteRate, found);
     };
-    let found = format!("{rate}: {need} at most while it is copied, of {told}");
+    let found = format!("{rate}: about {need} while it is copied, of {told}");
     if need <= *first {
         return Note::pass(Aspect::WriteRate, found);
     }

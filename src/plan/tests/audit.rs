@@ -88,7 +88,7 @@ fn the_newest_backup_tells_its_age_and_how_long_a_copy_takes() {
     assert_eq!(
         lines(&audit, "write rate"),
         [
-            "  'data/mysql': 1 MiB/s in 2.0 s: 100 MiB at most while it is copied, of a COW store of 2 GiB"
+            "  'data/mysql': 1 MiB/s in 2.0 s: about 100 MiB while it is copied, of a COW store of 2 GiB"
         ]
     );
 }
@@ -103,7 +103,9 @@ fn without_a_backup_nothing_is_made_up() {
     );
     assert_eq!(
         lines(&audit, "write rate"),
-        ["  'data/mysql': 1 MiB/s in 2.0 s; a COW store of 2 GiB lasts 2 h 50 min at least"]
+        [
+            "  'data/mysql': 1 MiB/s in 2.0 s; a COW store of 2 GiB, extended to 4.7 GiB, lasts about 1 h 21 min"
+        ]
     );
     let quiet = audit_of(|world| world.written_each_s = Bytes(0));
     assert_eq!(lines(&quiet, "write rate"), ["  'data/mysql': nothing in 2.0 s"]);
@@ -119,12 +121,14 @@ fn a_store_that_will_be_extended_or_will_not_last_is_told() {
         });
         lines(&audit, "write rate").remove(0)
     };
-    assert!(at(10).ends_with("1000 MiB at most while it is copied, of a COW store of 1 GiB"));
+    assert!(at(9).ends_with("about 900 MiB while it is copied, of a COW store of 1 GiB"));
     assert!(
-        at(20).starts_with("  ") && at(20).ends_with("of a COW store of 1 GiB, which is extended")
+        at(19).starts_with("  ") && at(19).ends_with("of a COW store of 1 GiB, which is extended")
     );
     assert!(at(30).starts_with("! "), "{}", at(30));
-    assert!(at(30).contains("at most 2 GiB: it may be given up after 1 min 08 s | Raise 'size'"));
+    let told = at(30);
+    assert!(told.contains(", at most 1.8 GiB: it may be given up after 1 min 04 s"), "{told}");
+    assert!(told.contains(" | Raise 'size'"), "{told}");
 }
 
 #[test]
@@ -134,8 +138,26 @@ fn the_room_of_a_thin_snapshot_is_that_of_its_pool() {
         with_a_backup(world);
     });
     let told = lines(&audit, "write rate").remove(0);
-    assert!(told.contains("100 MiB at most while it is copied, of "), "{told}");
+    assert!(told.contains("about 100 MiB while it is copied, of "), "{told}");
     assert!(told.ends_with("of the thin pool 'data/pool'"), "{told}");
+}
+
+#[test]
+fn a_group_that_cannot_reach_the_limit_is_told() {
+    let told = lines(
+        &audit_of(|world| {
+            with_a_backup(world);
+            world.written_each_s = Bytes(80 << 20);
+        }),
+        "write rate",
+    );
+    assert!(told[0].starts_with("! ") && told[0].contains(", at most 4.7 GiB: "), "{told:?}");
+}
+
+#[test]
+fn a_signal_ends_the_sampling() {
+    let audit = audit_of(|world| world.signal = Some(2));
+    assert_eq!(lines(&audit, "write rate"), ["! not known: interrupted"]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::host::{
 };
 use crate::plan::audit::{Audit, Sampling, audit};
 use crate::plan::make::{self, Survey};
-use crate::plan::{Note, Plan, Refusal};
+use crate::plan::{Asking, Note, Plan, Refusal};
 use crate::units::{Bytes, Millis};
 
 pub(super) const SOURCE: &str = "254:0";
@@ -44,6 +44,8 @@ pub(super) struct World {
     pub(super) asked: RefCell<Vec<String>>,
     /// What stands in the backups and in the ledgers.
     pub(super) files: BTreeMap<PathBuf, String>,
+    /// The signal that came while it looked.
+    pub(super) signal: Option<i32>,
     /// What the server writes.
     pub(super) written_each_s: Bytes,
     pub(super) clock: Cell<u64>,
@@ -117,6 +119,7 @@ impl World {
             ptrace_scope: "1\n",
             asked: RefCell::default(),
             files: BTreeMap::new(),
+            signal: None,
             written_each_s: Bytes(1 << 20),
             clock: Cell::default(),
         }
@@ -137,7 +140,8 @@ impl World {
 
     /// The plan, or everything that speaks against it.
     pub(super) fn whole_plan(&self) -> Result<Planned, Vec<Refusal>> {
-        let Survey { notes, plan, .. } = make::survey(self, &self.config(), &login());
+        let Survey { notes, plan, .. } =
+            make::survey(self, &self.config(), &login(), Asking::ToAct);
         let refusals = || notes.iter().filter_map(Note::as_refusal).collect();
         plan.ok_or_else(refusals).map(|plan| Planned { plan, notes })
     }
@@ -273,6 +277,7 @@ impl Host for World {
             Look::Space(_) => Answer::Space(Space { total: self.free, free: self.free }),
             Look::File(path) => Answer::Text(self.text(path)),
             Look::List(path) => Answer::Names(self.names(path)),
+            Look::Signal => Answer::Signal(self.signal),
             Look::Now => Answer::Nanos(self.clock.get()),
             Look::Pause(ms) => {
                 self.clock.set(self.clock.get() + ms.0 * 1_000_000);
