@@ -7,6 +7,7 @@ use crate::config::Complaint;
 use crate::host::Fault;
 use crate::plan::Refusal;
 use crate::run::Outcome;
+use crate::settle::Server;
 
 /// How the program ends. The numbers are a contract with cron lines, units and monitoring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,8 +78,16 @@ pub enum Stop {
     #[error("{0}")]
     Refused(#[from] Refusal),
     /// A dead run was found and cannot be settled.
-    #[error("{0}")]
-    Unsettled(Refusal),
+    #[error("{refusal}")]
+    Unsettled {
+        /// What is not settled.
+        refusal: Refusal,
+        /// Whether the server goes on all the same.
+        server: Server,
+    },
+    /// A signal came before anything was touched.
+    #[error("interrupted by signal {0}, before anything was touched")]
+    Interrupted(u8),
     /// Another run holds the lock.
     #[error("another run is alive: {holder}")]
     Busy {
@@ -102,7 +111,8 @@ impl Stop {
         match self {
             Self::Usage(_) => Code::Usage,
             Self::Refused(_) => Code::Refused,
-            Self::Unsettled(_) => Code::FailedLeft,
+            Self::Unsettled { .. } => Code::FailedLeft,
+            Self::Interrupted(signal) => Code::Interrupted(*signal),
             Self::Busy { .. } => Code::Busy,
             Self::Unexpected(_) => Code::Unexpected,
         }
@@ -113,12 +123,14 @@ impl Stop {
         let mut text = String::new();
         match self {
             Self::Usage(all) => all.iter().for_each(|one| tell(&mut text, &one.clone().into())),
-            Self::Refused(one) | Self::Unsettled(one) => tell(&mut text, one),
+            Self::Refused(one) | Self::Unsettled { refusal: one, .. } => tell(&mut text, one),
             Self::Busy { .. } => tell(
                 &mut text,
                 &Refusal::new(self.to_string(), "Wait for it to end, or look at it with 'ps'."),
             ),
-            Self::Unexpected(_) => tell(&mut text, &Refusal { what: self.to_string(), hint: None }),
+            Self::Unexpected(_) | Self::Interrupted(_) => {
+                tell(&mut text, &Refusal { what: self.to_string(), hint: None });
+            }
         }
         text
     }

@@ -2,7 +2,8 @@
 //!
 //! The modules in reading order: what is meant ([`config`]), what is decided ([`plan`]), what is
 //! done ([`run`]), what may be left behind ([`claim`], [`ledger`], [`settle`], [`recover`]), what
-//! is kept and proven ([`store`], [`proof`]), and the seam to the machine ([`host`]).
+//! is kept and proven ([`store`], [`proof`]), what others are told ([`aftermath`], [`history`],
+//! [`textfile`], [`hooks`], [`check`]), and the seam to the machine ([`host`]).
 
 pub mod cli;
 pub mod error;
@@ -15,6 +16,12 @@ pub mod trust;
 pub mod plan;
 
 pub mod run;
+
+pub mod aftermath;
+pub mod check;
+pub mod history;
+pub mod hooks;
+pub mod textfile;
 
 pub mod claim;
 pub mod ledger;

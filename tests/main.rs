@@ -9,6 +9,7 @@ mod conformance;
 mod faults;
 mod garbage;
 mod ledgers;
+mod monitoring;
 mod order;
 mod policy;
 mod room;

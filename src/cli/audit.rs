@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{linux, load, read};
+use super::{linux, login, read};
 use crate::error::{Code, Stop};
 use crate::host::dry::DryRun;
 use crate::{ledger, plan, store, ui};
@@ -10,7 +10,8 @@ use crate::{ledger, plan, store, ui};
 /// The plan and what was found, printed; every act is refused by the decorator.
 pub(super) fn audit(file: &Path) -> Result<Code, Stop> {
     let host = DryRun(linux()?);
-    let (config, login) = load(&host, file)?;
+    let config = read(&host, file)?;
+    let login = login(&host, &config)?;
     let dead = ledger::find(&host, &config.state_dir)?;
     let plan = plan::make::plan(&host, &config, &login)?;
     ui::tell(&ui::audit(&plan, &dead));

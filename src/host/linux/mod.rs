@@ -175,6 +175,7 @@ impl Host for Linux {
             Look::Mounts => mounts::all().map(Answer::Mounts),
             Look::Path(path) => inspect::entry(path).map(Answer::Entry),
             Look::Links(path) => inspect::links(path).map(Answer::Links),
+            Look::RunLock(path) => run_lock::holder(path).map(Answer::Text),
             Look::List(path) => inspect::list(path).map(Answer::Names),
             Look::File(path) => inspect::text(path).map(Answer::Text),
             Look::Space(path) => inspect::space(path).map(Answer::Space),
@@ -200,6 +201,7 @@ impl Host for Linux {
             Act::MakeDir(path) => files::make_dir(path),
             Act::NewDir(path) => files::new_dir(path),
             Act::WriteFile { path, text } => files::write(path, text),
+            Act::WriteReadable { path, text } => files::write_readable(path, text),
             Act::RemoveFile(path) => files::remove(path),
             Act::RemoveDir(path) => files::remove_dir(path),
             Act::RemoveTree(path) => files::remove_tree(path),
@@ -216,8 +218,8 @@ impl Host for Linux {
                 std::thread::sleep((*ms).into());
                 Ok(Answer::Done)
             }
-            Act::Run(cmd) => command::run(cmd, &self.interrupt()),
-            Act::Start(cmd) => self.long.get_mut().start(cmd),
+            Act::Run(cmd) | Act::Hook(cmd) => command::run(cmd, &self.interrupt()),
+            Act::Start { cmd, priority } => self.long.get_mut().start(cmd, *priority),
             Act::End => self.long.get_mut().end(),
             Act::OpenShell(shell) => self.open_shell(shell),
             Act::HoldShell => self.shell.get_mut().hold(),
