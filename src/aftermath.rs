@@ -129,8 +129,8 @@ fn hook(host: &mut dyn Host, config: &Config, attempt: &Attempt, entry: &Entry, 
     wrong.note(&format!("the hook '{}' failed", moment.key()), ran);
 }
 
-/// Whether writes may still be stopped when a run is over: by what is left, or by something past its
-/// deadline that may still come.
+/// Whether writes may still be stopped when a run is over: by what is left, or by something past
+/// its deadline that may still come.
 fn may_stand_still(outcome: &Outcome) -> bool {
     let late = |fault: &Fault| fault.is_overdue();
     settle::server(&outcome.left) == settle::Server::MayStandStill

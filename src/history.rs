@@ -17,7 +17,7 @@ use crate::units::{Bytes, Millis};
 /// The version of the format that this program writes; others are told and not read.
 pub const VERSION: u32 = 1;
 
-/// How many outcomes are kept: the newest, and beyond them the newest that published, if it is older.
+/// How many outcomes are kept: the newest, and the last that published, if it is older than they.
 pub const RUNS_KEPT_MAX: usize = 100;
 
 /// What the files end with.

@@ -1,4 +1,5 @@
-//! The figures of the runs for the textfile collector of Prometheus' node exporter, in its text format.
+//! The figures of the runs for the textfile collector of Prometheus' node exporter, in the text
+//! format that it reads.
 //!
 //! All of them come from the history, so a run that fails still tells of the last one that did not.
 //! Deliberately absent: labels. Which host it is, is the collector's to say.

@@ -21,7 +21,7 @@ const CONFIGS: [(&str, u32, &str); 10] = [
     (
         "hooks that cannot be run",
         0o600,
-        "[hooks]\nbefore = ['/nowhere/x']\nafter = ['/etc/fstab']\n",
+        "[hooks]\nbefore = ['/nowhere/x']\nafter = ['/etc/passwd']\n",
     ),
     ("two passwords", 0o600, "[server]\npassword = 'not-to-be-seen'\noption_file = '/a.cnf'\n"),
 ];

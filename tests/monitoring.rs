@@ -17,7 +17,7 @@ use holdstill::plan::{Plan, Refusal};
 use holdstill::run::{self, Outcome};
 use holdstill::{aftermath, ledger, settle};
 
-use crate::common::{STATE, Scenario, scenario};
+use crate::common::{STATE, Scenario, golden, scenario};
 
 const PROGRAM: &str = "/usr/local/sbin/tell";
 const PROM: &str = "/var/lib/prom/holdstill.prom";
@@ -79,8 +79,7 @@ fn a_success_is_noted_told_and_hooked() {
     assert!(entry.cow_percent_max.is_some() && entry.copy_ms.is_some(), "{entry:?}");
     assert_eq!(sim.world().hooked, [format!("tell dba {FACTS}")]);
     let told = sim.world().files.text(Path::new(PROM)).map(String::from).expect("it is there");
-    assert!(told.contains("\nholdstill_backup_bytes 65536\n"), "{told}");
-    assert!(told.contains("\nholdstill_last_run_exit_code 0\n"), "{told}");
+    golden("holdstill.prom", &told);
     assert!(sim.world().files.get(Path::new(FACTS)).is_none(), "the facts are left");
     assert!(sim.world().breaches.is_empty(), "{:?}", sim.world().breaches);
 }

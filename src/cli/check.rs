@@ -44,7 +44,8 @@ pub(super) fn check(options: &Options) -> ExitCode {
 /// The same where the command line is wrong.
 pub(super) fn misused(told: &clap::Error) -> ExitCode {
     let text = told.to_string();
-    let (line, state) = unknown(text.lines().next().unwrap_or("the command line is wrong"));
+    let first = text.lines().next().unwrap_or("the command line is wrong");
+    let (line, state) = unknown(first.trim_start_matches("error: "));
     ui::tell(&line);
     ExitCode::from(state.number())
 }

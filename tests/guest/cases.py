@@ -12,6 +12,7 @@ import case_errors
 import case_hang
 import case_hostile
 import case_least
+import case_monitoring
 import case_policy
 import case_server
 import case_signals
@@ -51,6 +52,7 @@ GROUPS = {
     "storage": case_storage.CASES,
     "server": case_server.CASES,
     "least": case_least.CASES,
+    "monitoring": case_monitoring.CASES,
     "surroundings": case_surroundings.CASES,
     "faults_today": of_today(FAULTS),
     "hostile": case_hostile.MATRIX,
