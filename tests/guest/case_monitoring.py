@@ -114,7 +114,8 @@ def figures():
         for comment in ("HELP", "TYPE"):
             told = [one for one in lines if one.startswith(f"# {comment} {name} ")]
             expect(len(told) == 1, f"{len(told)} lines of {comment} for {name}")
-    return {name.removeprefix("holdstill_"): float(value) for name, value in map(str.split, samples)}
+    told = map(str.split, samples)
+    return {name.removeprefix("holdstill_"): float(value) for name, value in told}
 
 
 def textfile_tells(world):
