@@ -97,13 +97,10 @@ fn audit(host: &dyn Host, asked: &Asked, text: &str) -> Result<Audited, Stop> {
 
 fn question(host: &dyn Host, what: &str, default: &str) -> Result<String, Stop> {
     let stopped = || matches!(host.signal(), Ok(Some(_)));
-    match ui::question(what, default, &stopped) {
-        Some(answer) => Ok(answer),
-        None => {
-            let signal = host.signal().ok().flatten().and_then(|number| u8::try_from(number).ok());
-            Err(Stop::Interrupted(signal.unwrap_or(SIGINT)))
-        }
-    }
+    ui::question(what, default, &stopped).ok_or_else(|| {
+        let signal = host.signal().ok().flatten().and_then(|number| u8::try_from(number).ok());
+        Stop::Interrupted(signal.unwrap_or(SIGINT))
+    })
 }
 
 /// The signal of an operator who types ^C; what is said where the end of the input is typed.
