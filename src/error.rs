@@ -7,6 +7,7 @@ use crate::config::Complaint;
 use crate::host::Fault;
 use crate::plan::{Aspect, Refusal};
 use crate::run::Outcome;
+use crate::settle::Server;
 
 /// How the program ends. The numbers are a contract with cron lines, units and monitoring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,17 +93,22 @@ pub enum Stop {
     #[error("{}", refusals(.0))]
     Refused(Vec<Refusal>),
     /// A dead run was found and cannot be settled.
-    #[error("{0}")]
-    Unsettled(Refusal),
+    #[error("{refusal}")]
+    Unsettled {
+        /// What is not settled.
+        refusal: Refusal,
+        /// Whether the server goes on all the same.
+        server: Server,
+    },
+    /// A signal came before anything was touched.
+    #[error("interrupted by signal {0}, before anything was touched")]
+    Interrupted(u8),
     /// Another run holds the lock.
     #[error("another run is alive: {holder}")]
     Busy {
         /// What that run wrote about itself.
         holder: String,
     },
-    /// The operator stopped it by this signal before anything was touched.
-    #[error("stopped, and nothing was touched")]
-    Interrupted(i32),
     /// The machine does not do what it always does.
     #[error("{0:#}")]
     Unexpected(#[from] anyhow::Error),
@@ -126,11 +132,9 @@ impl Stop {
         match self {
             Self::Usage(_) => Code::Usage,
             Self::Refused(_) => Code::Refused,
-            Self::Unsettled(_) => Code::FailedLeft,
+            Self::Unsettled { .. } => Code::FailedLeft,
+            Self::Interrupted(signal) => Code::Interrupted(*signal),
             Self::Busy { .. } => Code::Busy,
-            Self::Interrupted(signal) => {
-                u8::try_from(*signal).map_or(Code::Unexpected, Code::Interrupted)
-            }
             Self::Unexpected(_) => Code::Unexpected,
         }
     }
@@ -140,7 +144,7 @@ impl Stop {
         match self {
             Self::Usage(all) => all.iter().cloned().map(Refusal::from).collect(),
             Self::Refused(all) => all.clone(),
-            Self::Unsettled(one) => vec![one.clone()],
+            Self::Unsettled { refusal, .. } => vec![refusal.clone()],
             Self::Busy { .. } => {
                 let hint = "Wait for it to end, or look at it with 'ps'.";
                 vec![Refusal::new(self.to_string(), hint)]

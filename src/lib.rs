@@ -2,8 +2,9 @@
 //!
 //! The modules in reading order: what is meant ([`config`], and [`init`], which writes the first
 //! one), what is decided ([`plan`]), what is done ([`run`]), what may be left behind ([`claim`],
-//! [`ledger`], [`settle`], [`recover`]), what is kept and proven ([`store`], [`proof`]), and the
-//! seam to the machine ([`host`]).
+//! [`ledger`], [`settle`], [`recover`]), what is kept and proven ([`store`], [`proof`]), what
+//! others are told ([`aftermath`], [`history`], [`textfile`], [`hooks`], [`check`]), and the seam
+//! to the machine ([`host`]).
 
 pub mod cli;
 pub mod error;
@@ -17,6 +18,12 @@ pub mod trust;
 pub mod plan;
 
 pub mod run;
+
+pub mod aftermath;
+pub mod check;
+pub mod history;
+pub mod hooks;
+pub mod textfile;
 
 pub mod claim;
 pub mod ledger;

@@ -16,6 +16,32 @@ pub struct Left {
     pub fault: Fault,
 }
 
+/// Whether the server goes on, as far as what is left tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Server {
+    /// Nothing that is left could stop its writes.
+    GoesOn,
+    /// Something that is left may.
+    MayStandStill,
+}
+
+/// Whether the server goes on. An applier that is left stopped stops nobody's writes.
+pub fn server(left: &[Left]) -> Server {
+    let stops = |one: &Left| match one.claim {
+        Claim::Frozen { .. }
+        | Claim::Locked { .. }
+        | Claim::Guarded
+        | Claim::Shell { .. }
+        | Claim::Half { .. } => true,
+        Claim::Partial { .. }
+        | Claim::Snapshot { .. }
+        | Claim::Mounted { .. }
+        | Claim::Copying
+        | Claim::Replication { .. } => false,
+    };
+    if left.iter().any(stops) { Server::MayStandStill } else { Server::GoesOn }
+}
+
 /// The claims that a run still holds, in scope order.
 #[derive(Debug)]
 pub struct Held {

@@ -9,7 +9,7 @@ use std::process::Command;
 use crate::common::golden;
 
 /// A configuration file's content, its mode, and what it shows.
-const CONFIGS: [(&str, u32, &str); 9] = [
+const CONFIGS: [(&str, u32, &str); 10] = [
     ("an unknown key", 0o600, "[lock]\nhold_ms_maxx = 5\n"),
     ("no TOML at all", 0o600, "[server\n"),
     ("several complaints at once", 0o600, "state_dir = 'here'\n[lock]\nwait_ms_max = 0\n"),
@@ -18,6 +18,11 @@ const CONFIGS: [(&str, u32, &str); 9] = [
     ("an address cannot be verified", 0o600, "[server]\nhost = '127.0.0.1'\ntls_ca = '/ca.pem'\n"),
     ("a password that others can read", 0o644, "[server]\npassword = 'not-to-be-seen'\n"),
     ("an option file that is not there", 0o600, "[server]\noption_file = '/nowhere/client.cnf'\n"),
+    (
+        "hooks that cannot be run",
+        0o600,
+        "[hooks]\nbefore = ['/nowhere/x']\nafter = ['/etc/passwd']\n",
+    ),
     ("two passwords", 0o600, "[server]\npassword = 'not-to-be-seen'\noption_file = '/a.cnf'\n"),
 ];
 
@@ -34,6 +39,9 @@ fn what_is_told_of_a_broken_configuration() {
         tell(&mut told, what, &["audit", "--config", &path.display().to_string()], home.path());
     }
     tell(&mut told, "no such file", &["backup", "--config", "/nowhere/h.toml"], home.path());
+    let check = |more: &[&'static str]| [&["check", "--config", "/nowhere/h.toml"], more].concat();
+    tell(&mut told, "a check without its file", &check(&[]), home.path());
+    tell(&mut told, "a check that is typed wrong", &check(&["--age-warning", "x"]), home.path());
     tell(&mut told, "no such command", &["backpu"], home.path());
     let both = ["backup", "--quiet", "--json"];
     tell(&mut told, "two manners of telling", &both, home.path());

@@ -27,8 +27,9 @@ fn toml(text: &str) -> String {
 }
 
 /// What each file is for is in its name; each says something that is not a default.
-const SCENARIOS: [&str; 7] = [
+const SCENARIOS: [&str; 8] = [
     "mariadb-replica-by-cron.toml",
+    "monitored.toml",
     "mysql-replica-by-systemd.toml",
     "mysql-tls-over-tcp.toml",
     "primary-by-hand.toml",
@@ -80,7 +81,8 @@ fn every_key_is_shown_with_where_it_comes_from() {
             }
         }
         for one in shown(text).iter().filter(|one| one.section != "server") {
-            assert!(one.value.is_some(), "{}.{} has no value", one.section, one.key);
+            let known = one.value.is_some() || matches!(one.origin, Origin::NotSet(_));
+            assert!(known, "{}.{} has no value", one.section, one.key);
         }
     }
 }
@@ -99,7 +101,7 @@ const SERVERS: [&str; 9] = [
 ];
 
 /// Every other key with a value that is not its default.
-const OTHERS: [(&str, &str); 23] = [
+const OTHERS: [(&str, &str); 35] = [
     ("", "state_dir = \"/s\""),
     ("", "run_dir = \"/r\""),
     ("lock", "kind = \"backup-stage\""),
@@ -122,6 +124,18 @@ const OTHERS: [(&str, &str); 23] = [
     ("snapshot", "pool_percent_max = 50"),
     ("snapshot", "pool_percent_stop = 91"),
     ("copy", "ms_max = 5"),
+    ("copy", "nice = 5"),
+    ("copy", "io_class = \"idle\""),
+    ("copy", "bandwidth_max = \"3MiB\""),
+    ("hooks", "before = [\"/b\", \"a \\\"quoted\\\" word\"]"),
+    ("hooks", "after = [\"/a\"]"),
+    ("hooks", "on_failure = [\"/f\"]"),
+    ("hooks", "seconds_max = 5"),
+    ("monitoring", "textfile = \"/t.prom\""),
+    ("monitoring", "age_warning_hours = 5"),
+    ("monitoring", "age_critical_hours = 77"),
+    ("monitoring", "locked_ms_warning = 5"),
+    ("monitoring", "locked_ms_critical = 77777"),
     ("destination", "directory = \"/a \\\"b\\\" \\\\c\\u007f\""),
 ];
 
@@ -154,8 +168,8 @@ fn what_is_shown_means_the_same_when_it_is_fed_back() {
 #[test]
 fn a_key_that_is_set_changes_its_own_line() {
     let tried: usize = KEYS.iter().map(|(_, keys)| keys.len()).sum();
-    // The password is tried below.
-    assert_eq!(OTHERS.len() + SERVERS.len() + 1, tried, "a key is not tried");
+    // The password and the level of input and output are tried below.
+    assert_eq!(OTHERS.len() + SERVERS.len() + 2, tried, "a key is not tried");
     for (section, set) in OTHERS {
         let key = set.split(' ').next().unwrap_or_default();
         // An empty line keeps the others where they are.
@@ -169,6 +183,18 @@ fn a_key_that_is_set_changes_its_own_line() {
         let (before, after) = (toml(&before), toml(&text));
         let differ = before.lines().zip(after.lines()).filter(|(one, other)| one != other);
         assert_eq!(differ.count(), 1, "{key}");
+    }
+}
+
+#[test]
+fn a_level_belongs_to_its_class() {
+    let class = "io_class = \"best-effort\"\n";
+    let (before, after) = (with("copy", class), with("copy", &format!("{class}io_level = 7")));
+    assert_eq!(changed(&shown(&before), &shown(&after)), ["io_level"]);
+    assert!(line(&toml(&before), "copy", "io_level").starts_with("io_level = 4 "));
+    assert!(line(&toml(&after), "copy", "io_level").starts_with("io_level = 7 "));
+    for text in [before, after] {
+        assert_eq!(meant(&toml(&text)), meant(&text));
     }
 }
 

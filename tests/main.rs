@@ -12,6 +12,7 @@ mod garbage;
 mod init;
 mod json_lines;
 mod ledgers;
+mod monitoring;
 mod order;
 mod packaging;
 mod policy;

@@ -34,6 +34,7 @@ complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "audit" -d 'Show
 complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "recover" -d 'Settle what dead runs left behind. Safe to run at any time'
 complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "list" -d 'List the backups of the destination'
 complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "explain" -d 'Explain an aspect of the audit or an exit code; without a name, list them'
+complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "check" -d 'Tell monitoring how the backups are: one line and exit code as a Nagios plugin'
 complete -c holdstill -n "__fish_holdstill_using_subcommand init" -s c -l config -d 'The configuration file' -r -F
 complete -c holdstill -n "__fish_holdstill_using_subcommand init" -l destination -d 'Where backups go: a directory on another filesystem than the data' -r -F
 complete -c holdstill -n "__fish_holdstill_using_subcommand init" -l option-file -d 'The option file with the account\'s user and password' -r -F
@@ -72,3 +73,10 @@ complete -c holdstill -n "__fish_holdstill_using_subcommand list" -s v -l verbos
 complete -c holdstill -n "__fish_holdstill_using_subcommand list" -s h -l help -d 'Print help'
 complete -c holdstill -n "__fish_holdstill_using_subcommand explain" -s v -l verbose -d 'Print what is looked at, too, on standard error'
 complete -c holdstill -n "__fish_holdstill_using_subcommand explain" -s h -l help -d 'Print help'
+complete -c holdstill -n "__fish_holdstill_using_subcommand check" -s c -l config -d 'The configuration file' -r -F
+complete -c holdstill -n "__fish_holdstill_using_subcommand check" -l age-warning -d 'Warn if the newest backup is older' -r
+complete -c holdstill -n "__fish_holdstill_using_subcommand check" -l age-critical -d 'Alarm if the newest backup is older' -r
+complete -c holdstill -n "__fish_holdstill_using_subcommand check" -l locked-ms-warning -d 'Warn if writes were stopped for longer' -r
+complete -c holdstill -n "__fish_holdstill_using_subcommand check" -l locked-ms-critical -d 'Alarm if writes were stopped for longer' -r
+complete -c holdstill -n "__fish_holdstill_using_subcommand check" -s v -l verbose -d 'Print what is looked at, too, on standard error'
+complete -c holdstill -n "__fish_holdstill_using_subcommand check" -s h -l help -d 'Print help'

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{ConfigFile, linux, load, read};
+use super::{ConfigFile, linux, login, read};
 use crate::error::{Code, Stop};
 use crate::host::dry::DryRun;
 use crate::plan::audit::{Pace, Sampling, audit};
@@ -28,7 +28,8 @@ pub(super) struct Options {
 /// What was found, and the plan; every act is refused by the decorator.
 pub(super) fn run(options: &Options) -> Result<Code, Stop> {
     let host = DryRun(linux()?);
-    let (config, login) = load(&host, &options.file.config)?;
+    let config = read(&host, &options.file.config)?;
+    let login = login(&host, &config)?;
     let sampling = Sampling { each: EACH, samples: options.watch.unwrap_or(SAMPLES) };
     let shown = options.watch.is_some() && !options.json;
     let mut tell = |pace: &Pace| {

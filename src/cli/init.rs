@@ -97,11 +97,11 @@ fn audit(host: &dyn Host, asked: &Asked, text: &str) -> Result<Audited, Stop> {
 
 fn question(host: &dyn Host, what: &str, default: &str) -> Result<String, Stop> {
     let stopped = || matches!(host.signal(), Ok(Some(_)));
-    match ui::question(what, default, &stopped) {
-        Some(answer) => Ok(answer),
-        None => Err(Stop::Interrupted(host.signal().ok().flatten().unwrap_or(SIGINT))),
-    }
+    ui::question(what, default, &stopped).ok_or_else(|| {
+        let signal = host.signal().ok().flatten().and_then(|number| u8::try_from(number).ok());
+        Stop::Interrupted(signal.unwrap_or(SIGINT))
+    })
 }
 
 /// The signal of an operator who types ^C; what is said where the end of the input is typed.
-const SIGINT: i32 = 2;
+const SIGINT: u8 = 2;

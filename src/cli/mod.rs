@@ -2,6 +2,7 @@
 
 mod audit;
 mod backup;
+mod check;
 mod configuration;
 mod explain;
 mod init;
@@ -16,6 +17,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::config::{self, Config};
 use crate::error::{Code, Stop};
+use crate::hooks;
 use crate::host::linux::{self, Linux, deadman};
 use crate::host::traced::Traced;
 use crate::host::{Act, Ask, Fault, Host, Login};
@@ -49,7 +51,8 @@ Exit codes:
   1 unexpected                5 published, something is left (ledger kept)
   2 usage or configuration    6 failed, something is left (ledger kept)
   3 refused, nothing touched  75 another run is alive
-  129, 130, 143 interrupted by SIGHUP, SIGINT, SIGTERM; rolled back clean";
+  129, 130, 143 interrupted by SIGHUP, SIGINT, SIGTERM; rolled back clean
+  check: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -71,6 +74,8 @@ enum Command {
         /// Such as 'destination', 'write rate' or '6'.
         name: Vec<String>,
     },
+    /// Tell monitoring how the backups are: one line and exit code as a Nagios plugin.
+    Check(check::Options),
     /// Thaw and let go if the parent dies. Started by a backup, never by hand.
     #[command(hide = true, name = deadman::COMMAND)]
     DeadMan {
@@ -104,11 +109,15 @@ pub fn command() -> clap::Command {
 pub fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
+        Err(told) if told.use_stderr() && check::is_meant(std::env::args()) => {
+            return check::misused(&told);
+        }
         Err(told) => return usage(&told).into(),
     };
     ui::log_to_stderr(args.verbose);
     let ended = match &args.command {
         Command::DeadMan { charge } => return deadman::run(charge).into(),
+        Command::Check(options) => return check::check(options),
         Command::Init(wanted) => init::init(wanted),
         Command::Config(command) => configuration::run(command),
         Command::Backup(typed) => return backup::backup(typed, args.verbose).into(),
@@ -158,11 +167,11 @@ fn read(host: &dyn Host, file: &Path) -> Result<Config, Stop> {
     config::load(host, file).map_err(Stop::Usage)
 }
 
-fn load(host: &dyn Host, file: &Path) -> Result<(Config, Login), Stop> {
-    let config = read(host, file)?;
-    let login = config::login(host, &config, linux::credentials_directory());
-    let login = login.map_err(|complaint| Stop::Usage(vec![complaint]))?;
-    Ok((config, login))
+/// The rest of what a run needs to be told: the login, and hooks that can be run.
+fn login(host: &dyn Host, config: &Config) -> Result<Login, Stop> {
+    hooks::check(host, config).map_err(Stop::Usage)?;
+    let login = config::login(host, config, linux::credentials_directory());
+    login.map_err(|complaint| Stop::Usage(vec![complaint]))
 }
 
 /// Takes the run lock, or tells who has it; taken again by the same process it only says more.

@@ -8,6 +8,7 @@ use crate::error::{Code, Stop};
 use crate::host::linux::service::Service;
 use crate::host::{Ask, Host};
 use crate::recover;
+use crate::textfile;
 use crate::ui::{self, Manner, Screen, Streams};
 
 /// Settles every dead run; 6 if something is left. A ledger says by itself what is to be done, so
@@ -25,7 +26,7 @@ pub(super) fn recover(from: &Ledgers) -> Result<Code, Stop> {
         ui::complain(&Stop::Usage(complaints).message());
         ui::complain(&format!("settling what is in '{}' all the same\n", path.display()));
     }
-    let code = settle(&mut host, path)?;
+    let code = settle(&mut host, path, &from.file.config)?;
     drop(host);
     match (state_dir, code) {
         (StateDir::Assumed(_), Code::Clean) => Ok(Code::Usage),
@@ -33,7 +34,7 @@ pub(super) fn recover(from: &Ledgers) -> Result<Code, Stop> {
     }
 }
 
-fn settle(host: &mut dyn Host, state_dir: &Path) -> Result<Code, Stop> {
+fn settle(host: &mut dyn Host, state_dir: &Path, file: &Path) -> Result<Code, Stop> {
     if host.entry(state_dir)?.is_none() {
         ui::tell("nothing to recover\n");
         return Ok(Code::Clean);
@@ -41,6 +42,19 @@ fn settle(host: &mut dyn Host, state_dir: &Path) -> Result<Code, Stop> {
     lock(host, state_dir, "a recovery")?;
     let all = recover::recover(host, state_dir)?;
     ui::tell(&ui::recovered(&all));
-    let clean = all.iter().all(|one| one.end.is_clean());
-    Ok(if clean { Code::Clean } else { Code::FailedLeft })
+    if !all.iter().all(|one| one.end.is_clean()) {
+        return Ok(Code::FailedLeft);
+    }
+    tell_prometheus(host, state_dir, file);
+    Ok(Code::Clean)
+}
+
+/// Nothing is left any more, which monitoring should know, where a configuration says how.
+fn tell_prometheus(host: &mut dyn Host, state_dir: &Path, file: &Path) {
+    let config = config::load(host, file).ok().filter(|config| config.state_dir == state_dir);
+    if let Some(path) = config.and_then(|config| config.monitoring.textfile)
+        && let Err(fault) = textfile::refresh(host, state_dir, &path)
+    {
+        ui::complain(&format!("holdstill: cannot tell Prometheus: {fault}\n"));
+    }
 }

@@ -7,7 +7,7 @@ use toml::de::DeTable;
 
 use super::raw::{self, Raw};
 use super::{
-    Complaint, Config, Copy, Destination, Freeze, Lock, Replica, SecretIn, Server, Size, Snapshot,
+    Complaint, Config, Destination, Freeze, Lock, Replica, SecretIn, Server, Size, Snapshot,
 };
 use crate::host::{Reach, Tls};
 use crate::units::{Bytes, Millis};
@@ -24,7 +24,6 @@ const STOP_MS_MAX: Millis = Millis(60_000);
 const LONG_STATEMENT_S_MIN: u64 = 5;
 const LONG_WAIT_MS_MAX: Millis = Millis(60_000);
 const KILL_SELECT_S_MIN: u64 = 60;
-const COPY_MS_MAX: Millis = Millis(86_400_000);
 /// The size of a COW store, if nothing else is said.
 pub const SIZE: Size = Size::Percent(20);
 const COW_EXTEND_MAX: Size = Size::Percent(100);
@@ -64,7 +63,8 @@ pub(super) fn state_dir(text: &str) -> Option<PathBuf> {
     check.complaints.is_empty().then_some(found)
 }
 
-struct Check<'a> {
+/// What is typed, on its way to what is meant.
+pub(super) struct Check<'a> {
     text: &'a str,
     complaints: Vec<Complaint>,
     typed_well: bool,
@@ -80,8 +80,10 @@ impl Check<'_> {
             lock: self.lock(&raw.lock),
             replica: self.replica(&raw.replica),
             snapshot: self.snapshot(&raw.snapshot),
-            copy: Copy { ms_max: self.limit("copy.ms_max", raw.copy.ms_max, COPY_MS_MAX) },
+            copy: self.copy(&raw.copy),
             destination: self.destination(raw.destination.directory),
+            hooks: self.hooks(raw.hooks),
+            monitoring: self.monitoring(&raw.monitoring),
         }
     }
 
@@ -237,7 +239,7 @@ impl Check<'_> {
         text.map_or_else(|| default.into(), |text| self.path(key, &text))
     }
 
-    fn path(&mut self, key: &str, text: &str) -> PathBuf {
+    pub(super) fn path(&mut self, key: &str, text: &str) -> PathBuf {
         let path = Path::new(text);
         let back = path.components().any(|part| part == Component::ParentDir);
         if !path.is_absolute() || back || text.contains(['\0', '\n']) {
@@ -247,7 +249,7 @@ impl Check<'_> {
         path.components().collect()
     }
 
-    fn limit(&mut self, key: &str, given: Option<Millis>, default: Millis) -> Millis {
+    pub(super) fn limit(&mut self, key: &str, given: Option<Millis>, default: Millis) -> Millis {
         let limit = given.unwrap_or(default);
         if limit.0 == 0 || limit > MS_MAX {
             let what = format!("expected 1 to {} milliseconds, found {}", MS_MAX.0, limit.0);
@@ -258,11 +260,11 @@ impl Check<'_> {
 
     /// An age from which on something is done. The server counts it in whole seconds, and every
     /// statement is 0 seconds old at first.
-    fn seconds(&mut self, key: &str, given: Option<u64>, default: u64) -> u64 {
+    pub(super) fn seconds(&mut self, key: &str, given: Option<u64>, default: u64) -> u64 {
         let (age, most) = (given.unwrap_or(default), MS_MAX.0 / 1000);
         if !(1..=most).contains(&age) {
             let what = format!("expected 1 to {most} seconds, found {age}");
-            self.complain(key, what, "Every age is a number of seconds above zero.");
+            self.complain(key, what, "It is a number of seconds above zero.");
         }
         age
     }
@@ -332,7 +334,7 @@ impl Check<'_> {
     }
 
     /// Complains about a key that was typed well but cannot be meant.
-    fn complain(&mut self, key: &str, what: impl Into<String>, hint: &str) {
+    pub(super) fn complain(&mut self, key: &str, what: impl Into<String>, hint: &str) {
         let (section, name) = key.split_once('.').unwrap_or(("", key));
         let what = what.into();
         let said =

@@ -9,6 +9,7 @@ mod complaint;
 mod load;
 mod login;
 mod named;
+mod operation;
 mod raw;
 mod show;
 #[cfg(test)]
@@ -23,10 +24,11 @@ pub use complaint::Complaint;
 pub use load::{StateDir, load, state_dir};
 pub use login::{login, option_file};
 pub use named::{check_text, destination, look_at};
+pub(crate) use operation::complain_of_limits;
 pub use raw::KEYS;
 pub use show::{Origin, Shown, as_json, as_toml, literal, show, shown};
 
-use crate::host::Reach;
+use crate::host::{Priority, Reach};
 use crate::units::{Bytes, Millis};
 
 /// Where the server is looked for if nothing says otherwise.
@@ -53,6 +55,10 @@ pub struct Config {
     pub copy: Copy,
     /// Where backups go.
     pub destination: Destination,
+    /// The programs of the operator's that are run around a run.
+    pub hooks: Hooks,
+    /// What monitoring is told.
+    pub monitoring: Monitoring,
 }
 
 /// How the server is reached.
@@ -209,6 +215,54 @@ pub enum Size {
 pub struct Copy {
     /// How long it may take.
     pub ms_max: Millis,
+    /// How it stands back behind the server.
+    pub priority: Priority,
+    /// How much it may copy each second; no limit if absent.
+    pub bandwidth_max: Option<Bytes>,
+}
+
+/// The programs of the operator's that are run around a run, never while writes are stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hooks {
+    /// Before anything is touched; if it fails there is no run.
+    pub before: Option<Hook>,
+    /// After a published backup.
+    pub after: Option<Hook>,
+    /// After a run that published nothing, and after a refusal.
+    pub on_failure: Option<Hook>,
+    /// How long each of them may take.
+    pub ms_max: Millis,
+}
+
+/// A program of the operator's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hook {
+    /// Its absolute path.
+    pub program: PathBuf,
+    /// Its arguments; the path of the facts comes behind them.
+    pub args: Vec<String>,
+}
+
+/// What monitoring is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Monitoring {
+    /// Where the figures go for Prometheus' textfile collector; nowhere if absent.
+    pub textfile: Option<PathBuf>,
+    /// From where on `holdstill check` warns.
+    pub limits: CheckLimits,
+}
+
+/// Past which figures `holdstill check` warns or alarms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CheckLimits {
+    /// The age of the newest backup that is a warning, in hours.
+    pub age_warning_hours: u64,
+    /// The age of the newest backup that is critical, in hours.
+    pub age_critical_hours: u64,
+    /// How long writes were stopped for it, that is a warning.
+    pub locked_ms_warning: Millis,
+    /// How long writes were stopped for it, that is critical.
+    pub locked_ms_critical: Millis,
 }
 
 /// Where backups go.

@@ -11,10 +11,10 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Complaint;
-use crate::units::Millis;
+use crate::units::{Bytes, Millis};
 
 /// Every key, by section; the first section is the file's top.
-pub const KEYS: [(&str, &[&str]); 7] = [
+pub const KEYS: [(&str, &[&str]); 9] = [
     ("", &["state_dir", "run_dir"]),
     (
         "server",
@@ -59,8 +59,19 @@ pub const KEYS: [(&str, &[&str]); 7] = [
             "pool_percent_stop",
         ],
     ),
-    ("copy", &["ms_max"]),
+    ("copy", &["ms_max", "nice", "io_class", "io_level", "bandwidth_max"]),
     ("destination", &["directory"]),
+    ("hooks", &["before", "after", "on_failure", "seconds_max"]),
+    (
+        "monitoring",
+        &[
+            "textfile",
+            "age_warning_hours",
+            "age_critical_hours",
+            "locked_ms_warning",
+            "locked_ms_critical",
+        ],
+    ),
 ];
 
 /// How far a suggestion may be from what was typed: 1 is the same word, 0 has nothing in common.
@@ -152,6 +163,39 @@ pub(super) struct Snapshot {
 #[serde(deny_unknown_fields)]
 pub(super) struct Copy {
     pub(super) ms_max: Option<Millis>,
+    pub(super) nice: Option<i64>,
+    pub(super) io_class: Option<IoClass>,
+    pub(super) io_level: Option<i64>,
+    pub(super) bandwidth_max: Option<Bytes>,
+}
+
+/// `copy.io_class`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum IoClass {
+    Idle,
+    BestEffort,
+}
+
+/// `[hooks]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Hooks {
+    pub(super) before: Option<Vec<String>>,
+    pub(super) after: Option<Vec<String>>,
+    pub(super) on_failure: Option<Vec<String>>,
+    pub(super) seconds_max: Option<u64>,
+}
+
+/// `[monitoring]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Monitoring {
+    pub(super) textfile: Option<String>,
+    pub(super) age_warning_hours: Option<u64>,
+    pub(super) age_critical_hours: Option<u64>,
+    pub(super) locked_ms_warning: Option<Millis>,
+    pub(super) locked_ms_critical: Option<Millis>,
 }
 
 /// `[destination]`.
@@ -171,6 +215,8 @@ pub(super) struct Raw {
     pub(super) snapshot: Snapshot,
     pub(super) copy: Copy,
     pub(super) destination: Destination,
+    pub(super) hooks: Hooks,
+    pub(super) monitoring: Monitoring,
 }
 
 /// Reads the file's text; what can be read is read even if there are complaints.
@@ -190,6 +236,8 @@ pub(super) fn read(text: &str, complaints: &mut Vec<Complaint>) -> Raw {
         snapshot: section(&mut table, "snapshot", text, complaints),
         copy: section(&mut table, "copy", text, complaints),
         destination: section(&mut table, "destination", text, complaints),
+        hooks: section(&mut table, "hooks", text, complaints),
+        monitoring: section(&mut table, "monitoring", text, complaints),
         top: Top::default(),
     };
     Raw { top: typed(Spanned::new(0..0, DeValue::Table(table)), text, complaints), ..raw }

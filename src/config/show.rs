@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Complaint, Config, KEYS, SOCKET, SecretIn, Size, check, load, option_file};
-use crate::host::{Host, Reach, Tls};
+use super::{
+    Complaint, Config, Copy, Hook, KEYS, SOCKET, SecretIn, Size, check, load, option_file,
+};
+use crate::host::{Host, Io, Reach, Tls};
 use crate::option_file::OptionFile;
 use crate::units::Bytes;
 
@@ -89,7 +91,10 @@ pub fn shown(text: &str, config: &Config, options: Option<&(PathBuf, OptionFile)
         let (value, origin) = match line {
             Some(line) => (value(config, section, key), Origin::Line(line)),
             None if section == "server" => unsaid(config, key, options),
-            None => (value(config, section, key), Origin::Default),
+            None => match value(config, section, key) {
+                Some(value) => (Some(value), Origin::Default),
+                None => (None, Origin::NotSet(unset(key))),
+            },
         };
         let secret = key == "password" && !matches!(origin, Origin::NotSet(_));
         Shown { section, key, value, unit: unit(key), origin, hidden: secret }
@@ -99,7 +104,7 @@ pub fn shown(text: &str, config: &Config, options: Option<&(PathBuf, OptionFile)
 
 /// What a configuration means by a key; nothing where it means nothing, or a password.
 fn value(config: &Config, section: &str, key: &str) -> Option<Value> {
-    let Config { lock, replica, snapshot, copy, destination, .. } = config;
+    let Config { lock, replica, snapshot, copy, hooks, monitoring, destination, .. } = config;
     Some(match (section, key) {
         ("", "state_dir") => path(&config.state_dir),
         ("", "run_dir") => path(&config.run_dir),
@@ -123,10 +128,49 @@ fn value(config: &Config, section: &str, key: &str) -> Option<Value> {
         ("snapshot", "cow_percent_stop") => json!(snapshot.cow_percent_stop),
         ("snapshot", "pool_percent_max") => json!(snapshot.pool_percent_max),
         ("snapshot", "pool_percent_stop") => json!(snapshot.pool_percent_stop),
-        ("copy", "ms_max") => json!(copy.ms_max),
+        ("copy", _) => return copying(copy, key),
+        ("hooks", "seconds_max") => json!(hooks.ms_max.0 / 1_000),
+        ("hooks", "before") => return hooks.before.as_ref().map(hook),
+        ("hooks", "after") => return hooks.after.as_ref().map(hook),
+        ("hooks", "on_failure") => return hooks.on_failure.as_ref().map(hook),
+        ("monitoring", "textfile") => return monitoring.textfile.as_deref().map(path),
+        ("monitoring", "age_warning_hours") => json!(monitoring.limits.age_warning_hours),
+        ("monitoring", "age_critical_hours") => json!(monitoring.limits.age_critical_hours),
+        ("monitoring", "locked_ms_warning") => json!(monitoring.limits.locked_ms_warning),
+        ("monitoring", "locked_ms_critical") => json!(monitoring.limits.locked_ms_critical),
         ("destination", "directory") => path(&destination.directory),
         _ => return None,
     })
+}
+
+fn copying(copy: &Copy, key: &str) -> Option<Value> {
+    let Copy { ms_max, priority, bandwidth_max } = copy;
+    match (key, priority.io) {
+        ("ms_max", _) => Some(json!(ms_max)),
+        ("nice", _) => priority.nice.map(|nice| json!(nice)),
+        ("io_class", Some(Io::Idle)) => Some(json!("idle")),
+        ("io_class", Some(Io::BestEffort(_))) => Some(json!("best-effort")),
+        ("io_level", Some(Io::BestEffort(level))) => Some(json!(level)),
+        ("bandwidth_max", _) => bandwidth_max.map(|bandwidth| size(Size::Amount(bandwidth))),
+        _ => None,
+    }
+}
+
+fn hook(hook: &Hook) -> Value {
+    let words = std::iter::once(hook.program.to_string_lossy().into_owned());
+    json!(words.chain(hook.args.iter().cloned()).collect::<Vec<_>>())
+}
+
+/// What counts where a key is not set and has no default.
+fn unset(key: &str) -> &'static str {
+    match key {
+        "nice" => "that of the run",
+        "io_class" => "by the nice value",
+        "io_level" => "only of the class 'best-effort'",
+        "bandwidth_max" => "no limit",
+        "textfile" => "none is written",
+        _ => "no program is run",
+    }
 }
 
 fn server(config: &Config, key: &str) -> Option<Value> {
@@ -197,7 +241,10 @@ fn unsaid(
 fn unit(key: &str) -> Option<&'static str> {
     match key {
         "size" | "cow_extend_max" => Some("a part of the volume or an amount"),
+        "bandwidth_max" => Some("an amount a second"),
+        "seconds_max" => Some("seconds"),
         "tries_max" => Some("tries"),
+        _ if key.ends_with("_hours") => Some("hours"),
         _ if key.contains("percent") => Some("percent"),
         _ if key.ends_with("_s_min") => Some("seconds"),
         _ if key.split('_').any(|word| word == "ms") => Some("milliseconds"),

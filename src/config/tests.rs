@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::host::{Act, Answer, Entry, Fault, Host, Kind, Login, Look, Secret, Tls};
+use crate::host::{Act, Answer, Entry, Fault, Host, Io, Kind, Login, Look, Secret, Tls};
 
 const FULL: &str = include_str!("../../config/full.toml");
 const DESTINATION: &str = "[destination]\ndirectory = \"/backup\"\n";
@@ -60,7 +60,7 @@ fn unknown_keys_are_told_with_the_nearest_one() {
          line 6, column 1: unknown key 'wait_ms_max' in [snapshot] | 'wait_ms_max' belongs under \
          [lock].\n\
          line 7, column 2: unknown key 'zebra' | Known here are: state_dir, run_dir, server, lock, \
-         replica, snapshot, copy, destination.",
+         replica, snapshot, copy, destination, hooks, monitoring.",
     );
 }
 
@@ -296,14 +296,75 @@ fn long_statements_are_refused_unless_told_otherwise() {
     check(
         "[lock]\nlong_statement_s_min = 0\nkill_select_s_min = 604801\nlong_wait_ms_max = 0",
         "line 2, column 1: lock.long_statement_s_min: expected 1 to 604800 seconds, found 0 | \
-         Every age is a number of seconds above zero.\n\
+         It is a number of seconds above zero.\n\
          line 3, column 1: lock.kill_select_s_min: expected 1 to 604800 seconds, found 604801 | \
-         Every age is a number of seconds above zero.\n\
+         It is a number of seconds above zero.\n\
          line 4, column 1: lock.long_wait_ms_max: expected 1 to 604800000 milliseconds, found 0 | \
          Every limit is a number of milliseconds above zero.",
     );
     check(
         "[replica]\nkeep_replication_stopped = \"always\"",
         "line 2, column 28: unknown variant 'always', expected 'window' or 'copy' | -",
+    );
+}
+
+#[test]
+fn a_copy_stands_back_as_it_is_told() {
+    let copy = |text: &str| good(&format!("[copy]\n{text}\n{DESTINATION}")).copy;
+    assert_eq!(copy("").priority, Priority::default());
+    let priority = |nice, io| Priority { nice, io };
+    assert_eq!(copy("nice = 19\nio_class = 'idle'").priority, priority(Some(19), Some(Io::Idle)));
+    let best = copy("io_class = 'best-effort'\nio_level = 7").priority;
+    assert_eq!(best, priority(None, Some(Io::BestEffort(7))));
+    assert_eq!(copy("bandwidth_max = '50MiB'").bandwidth_max, Some(Bytes(50 << 20)));
+    check(
+        "[copy]\nnice = -5\nio_class = 'idle'\nio_level = 3\nbandwidth_max = 50",
+        "line 2, column 1: copy.nice: expected 0 to 19, found -5 | A copy never goes before the \
+         server: 19 stands back most.\n\
+         line 4, column 1: 'io_level' needs 'io_class = \"best-effort\"' | Only that class has \
+         levels.\n\
+         line 5, column 1: copy.bandwidth_max: expected at least 64 KiB a second, found 50 B | It \
+         is a size, as in 'bandwidth_max = \"50MiB\"'; leave it out for no limit.",
+    );
+    check(
+        "[copy]\nio_class = 'best-effort'\nio_level = 8",
+        "line 3, column 1: copy.io_level: expected 0 to 7, found 8 | Level 7 stands back most.",
+    );
+    check(
+        "[copy]\nio_class = 'realtime'",
+        "line 2, column 12: unknown variant 'realtime', expected 'idle' or 'best-effort' | -",
+    );
+}
+
+#[test]
+fn hooks_are_absolute_programs_with_arguments() {
+    let hooks = good(&format!(
+        "[hooks]\non_failure = ['/usr/bin/tell', 'the dba']\nseconds_max = 5\n{DESTINATION}"
+    ))
+    .hooks;
+    let told = Hook { program: "/usr/bin/tell".into(), args: vec!["the dba".into()] };
+    assert_eq!((hooks.on_failure, hooks.before, hooks.ms_max), (Some(told), None, Millis(5_000)));
+    check(
+        "[hooks]\nbefore = []\nafter = ['tell']\nseconds_max = 0",
+        "line 2, column 1: hooks.before: expected a program and its arguments, found nothing | \
+         Write, for example: on_failure = [\"/usr/local/sbin/tell\", \"dba\"].\n\
+         line 3, column 1: hooks.after: expected an absolute path without '..', found 'tell' | \
+         Write the whole path, from '/'.\n\
+         line 4, column 1: hooks.seconds_max: expected 1 to 604800 seconds, found 0 | It is a \
+         number of seconds above zero.",
+    );
+}
+
+#[test]
+fn limits_of_monitoring_are_in_order() {
+    check(
+        "[monitoring]\ntextfile = '/a/b'\nage_warning_hours = 9\nage_critical_hours = 8\n\
+         locked_ms_critical = 9",
+        "line 2, column 1: monitoring.textfile: expected a file whose name ends with '.prom' | \
+         node_exporter reads no other file of --collector.textfile.directory.\n\
+         line 4, column 1: monitoring.age_critical_hours: expected at least 'age_warning_hours' \
+         (9), found 8 | What is critical comes after what is a warning.\n\
+         line 5, column 1: monitoring.locked_ms_critical: expected at least 'locked_ms_warning' \
+         (5000 ms), found 9 ms | What is critical comes after what is a warning.",
     );
 }

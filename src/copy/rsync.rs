@@ -47,6 +47,8 @@ pub struct Order<'a> {
     pub excludes: &'a [String],
     /// The target directory, new and empty.
     pub target: &'a Path,
+    /// How much it may copy each second; no limit if absent.
+    pub bandwidth_max: Option<Bytes>,
     /// How long it may take.
     pub ms_max: Millis,
 }
@@ -82,6 +84,10 @@ pub fn command(order: &Order<'_>) -> Cmd {
     }
     for pattern in order.excludes {
         cmd = cmd.arg(format!("--exclude={pattern}"));
+    }
+    if let Some(Bytes(bytes)) = order.bandwidth_max {
+        // In units of 1024 bytes; 0 would be no limit at all (rsync(1), `--bwlimit`).
+        cmd = cmd.arg(format!("--bwlimit={}", (bytes / 1024).max(1)));
     }
     cmd = cmd.arg("--");
     for part in order.parts {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::look::{Login, Session};
+use super::priority::Priority;
 use crate::units::Millis;
 
 /// What an interrupted [`Act::WriteFile`] leaves at most: a file of the same name with this behind
@@ -34,6 +35,13 @@ pub enum Act {
     NewDir(PathBuf),
     /// Writes a whole file, mode 0600: all of it or nothing, synced with its directory.
     WriteFile {
+        /// Where.
+        path: PathBuf,
+        /// The whole content.
+        text: String,
+    },
+    /// The same with mode 0644: for others to read.
+    WriteReadable {
         /// Where.
         path: PathBuf,
         /// The whole content.
@@ -67,11 +75,19 @@ pub enum Act {
     Thaw(PathBuf),
     /// Runs a command to its end; exit status 0 is success. Its standard output: `Text`.
     Run(Cmd),
+    /// Runs a program of the operator's to its end, never while writes are stopped; exit status 0
+    /// is success. Its standard output: `Text`.
+    Hook(Cmd),
     /// Starts a long command and returns at once; what becomes of it, [`Look::Hear`] tells. It
     /// ends with this process. Refused if there is one.
     ///
     /// [`Look::Hear`]: super::Look::Hear
-    Start(Cmd),
+    Start {
+        /// The command.
+        cmd: Cmd,
+        /// How much of the machine it may take.
+        priority: Priority,
+    },
     /// Ends the long command, first kindly, and waits for that. Overdue if it does not end. Done as
     /// well if there is none.
     End,
@@ -204,6 +220,9 @@ impl fmt::Display for Act {
             Self::MakeDir(path) => write!(f, "mkdir --parents {}", path.display()),
             Self::NewDir(path) => write!(f, "mkdir {}", path.display()),
             Self::WriteFile { path, .. } => write!(f, "write {}", path.display()),
+            Self::WriteReadable { path, .. } => {
+                write!(f, "write {}, for others to read", path.display())
+            }
             Self::RemoveFile(path) => write!(f, "rm --force {}", path.display()),
             Self::RemoveDir(path) => write!(f, "rmdir {}", path.display()),
             Self::RemoveTree(path) => {
@@ -218,7 +237,9 @@ impl fmt::Display for Act {
             Self::Disarm => f.write_str("dismiss the dead-man"),
             Self::Freeze(path) => write!(f, "fsfreeze --freeze {}", path.display()),
             Self::Thaw(path) => write!(f, "fsfreeze --unfreeze {}", path.display()),
-            Self::Run(cmd) | Self::Start(cmd) => write!(f, "{cmd}"),
+            Self::Run(cmd) => write!(f, "{cmd}"),
+            Self::Hook(cmd) => write!(f, "hook: {cmd}"),
+            Self::Start { cmd, priority } => write!(f, "{cmd}{priority}"),
             Self::End => f.write_str("end the long command, if it still runs"),
             Self::OpenShell(shell) => write!(f, "start {} as a shell", shell.program.display()),
             Self::HoldShell => f.write_str("hold the shell of lvm before it suspends a device"),

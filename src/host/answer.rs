@@ -227,6 +227,13 @@ impl Machine {
     pub fn began(&self) -> jiff::Timestamp {
         jiff::Timestamp::from_second(self.unix_seconds).unwrap_or_default()
     }
+
+    /// The id of a run that begins now, `YYYYMMDDTHHMMSSZ-xxxxxx`: in order of time, and unique
+    /// even within a second.
+    pub fn run_id(&self) -> String {
+        let began = self.began().strftime("%Y%m%dT%H%M%SZ");
+        format!("{began}-{:06x}", self.random & 0x00ff_ffff)
+    }
 }
 
 impl CowFill {

@@ -37,6 +37,8 @@ pub trait Ask {
     fn entry(&self, path: &Path) -> Result<Option<Entry>, Fault>;
     /// The links below a directory.
     fn links(&self, path: &Path) -> Result<Vec<Link>, Fault>;
+    /// Who has the run lock.
+    fn run_lock(&self, path: &Path) -> Result<Option<String>, Fault>;
     /// The names in a directory.
     fn list(&self, path: &Path) -> Result<Vec<String>, Fault>;
     /// A text file.
@@ -94,6 +96,10 @@ impl<H: Host + ?Sized> Ask for H {
 
     fn links(&self, path: &Path) -> Result<Vec<Link>, Fault> {
         take!(self.look(&Look::Links(path.into())), Links)
+    }
+
+    fn run_lock(&self, path: &Path) -> Result<Option<String>, Fault> {
+        take!(self.look(&Look::RunLock(path.into())), Text)
     }
 
     fn list(&self, path: &Path) -> Result<Vec<String>, Fault> {

@@ -307,7 +307,7 @@ fn outlives_us(act: &Act) -> bool {
 
 fn has_half(act: &Act) -> bool {
     match act {
-        Act::WriteFile { .. } | Act::RemoveTree(_) => true,
+        Act::WriteFile { .. } | Act::WriteReadable { .. } | Act::RemoveTree(_) => true,
         Act::Sql(sql) => sql.text.starts_with("FLUSH TABLES"),
         Act::Run(cmd) => ["lvcreate", "lvextend"].iter().any(|name| cmd.program.ends_with(name)),
         _ => false,
@@ -318,7 +318,7 @@ fn has_half(act: &Act) -> bool {
 /// dead-man that is dismissed is waited for; everything else without a limit is waited out.
 fn act_ms_max(act: &Act) -> Option<Millis> {
     match act {
-        Act::Run(cmd) => Some(cmd.ms_max),
+        Act::Run(cmd) | Act::Hook(cmd) => Some(cmd.ms_max),
         Act::Sql(sql) => Some(sql.ms_max),
         Act::Connect(login) => Some(login.connect_ms_max),
         Act::OpenShell(shell) => Some(shell.ms_max),

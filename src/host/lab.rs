@@ -100,7 +100,7 @@ impl<H: Host> Host for Lab<H> {
         self.count();
         match what {
             Act::Sql(sql) if sql.text == WRITE_LOGS => self.hold("locked"),
-            Act::Start(_) => self.hold("copy"),
+            Act::Start { .. } => self.hold("copy"),
             Act::WriteFile { path, .. } if path.ends_with(COORDINATES) => self.hold("publish"),
             _ => {}
         }

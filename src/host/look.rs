@@ -27,6 +27,9 @@ pub enum Look {
     Path(PathBuf),
     /// The symbolic links and `.isl` files below a directory, two levels deep: `Links`.
     Links(PathBuf),
+    /// Who has the run lock, in their own words; nothing if nobody has it: `Text`. Unlike the act
+    /// that takes it this never stands in the way of a run that begins.
+    RunLock(PathBuf),
     /// The names in a directory, sorted; none if it does not exist: `Names`.
     List(PathBuf),
     /// A whole text file; nothing if it does not exist: `Text`.
@@ -208,6 +211,7 @@ impl fmt::Display for Look {
             Self::Mounts => f.write_str("read the mounts"),
             Self::Path(path) => write!(f, "look at {}", path.display()),
             Self::Links(path) => write!(f, "find links below {}", path.display()),
+            Self::RunLock(path) => write!(f, "look who has the lock {}", path.display()),
             Self::List(path) => write!(f, "list {}", path.display()),
             Self::File(path) => write!(f, "read {}", path.display()),
             Self::Space(path) => write!(f, "measure the space at {}", path.display()),

@@ -10,6 +10,7 @@ mod answer;
 mod ask;
 mod fault;
 mod look;
+mod priority;
 
 pub mod dry;
 pub mod faulty;
@@ -27,6 +28,7 @@ pub use answer::{
 pub use ask::Ask;
 pub use fault::{Cause, Fault, NO_TLS};
 pub use look::{Brim, Login, Look, Point, Reach, Secret, Session, Sign, Tls, Until, Watch};
+pub use priority::{Io, Priority};
 
 /// A machine: the real one, a simulated one, or one of these behind a decorator.
 pub trait Host {

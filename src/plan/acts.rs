@@ -95,7 +95,11 @@ fn after(plan: &Plan) -> Vec<Act> {
         _ => None,
     }));
     acts.extend(plan.sources.iter().map(|one| Act::Mount(one.view.clone())));
-    acts.extend(plan.sources.iter().map(|one| Act::Start(one.copy.clone())));
+    acts.extend(
+        plan.sources
+            .iter()
+            .map(|one| Act::Start { cmd: one.copy.clone(), priority: plan.copy_priority }),
+    );
     acts.extend(resume(plan, Resume::AfterCopy));
     acts.extend([
         file(plan, COORDINATES),

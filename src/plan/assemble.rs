@@ -79,6 +79,7 @@ pub(super) fn plan(config: &Config, login: &Login, found: Found) -> Result<Plan,
         sources,
         tag: names.tag,
         datadir: found.source.datadir,
+        copy_priority: config.copy.priority,
         copy_bytes: found.destination.copy_bytes,
         publish: names.publish,
         tools: found.versions,
@@ -87,7 +88,7 @@ pub(super) fn plan(config: &Config, login: &Login, found: Found) -> Result<Plan,
 
 /// lvm takes letters, digits and `+_.-` in names and tags (lvm(8)).
 fn names(config: &Config, found: &Found) -> Names {
-    let run = run_id(&found.machine);
+    let run = found.machine.run_id();
     let directory = config.destination.directory.clone();
     let volume = |(at, one): (usize, &OnVolume)| {
         let end = if at == 0 { String::new() } else { format!(".{}", at + 1) };
@@ -105,12 +106,6 @@ fn names(config: &Config, found: &Found) -> Names {
         },
         run,
     }
-}
-
-/// `YYYYMMDDTHHMMSSZ-xxxxxx`: in order of time, and unique even within a second.
-fn run_id(machine: &Machine) -> String {
-    let begun = machine.began();
-    format!("{}-{:06x}", begun.strftime("%Y%m%dT%H%M%SZ"), machine.random & 0x00ff_ffff)
 }
 
 /// In scope order: artifacts first, quiesce last.
@@ -288,6 +283,7 @@ fn copy(
         parts: &parts?,
         excludes: &excludes,
         target,
+        bandwidth_max: config.copy.bandwidth_max,
         ms_max: config.copy.ms_max,
     }))
 }

@@ -38,7 +38,7 @@ use crate::claim::Claim;
 use crate::database::Server;
 use crate::database::coordinates::Channel;
 use crate::database::dialect::LockKind;
-use crate::host::{Brim, Cmd, Guard, Login, Machine, MountOrder, Point, Shell, Sql};
+use crate::host::{Brim, Cmd, Guard, Login, Machine, MountOrder, Point, Priority, Shell, Sql};
 use crate::snapshot::Kind;
 use crate::snapshot::lvm::Name;
 use crate::units::{Bytes, Millis};
@@ -78,6 +78,8 @@ pub struct Plan {
     pub tag: String,
     /// The data directory, relative to the first filesystem's root; empty if it is the root.
     pub datadir: PathBuf,
+    /// How much of the machine the copy may take.
+    pub copy_priority: Priority,
     /// How much the copy is expected to read.
     pub copy_bytes: Bytes,
     /// Where the backup goes.

@@ -90,7 +90,8 @@ fn copy_one(
 ) -> Result<Stats, Fault> {
     let mut tail = rsync::Tail::default();
     rooms.look(run)?;
-    run.host.act(&Act::Start(source.copy.clone()))?;
+    let (cmd, priority) = (source.copy.clone(), run.plan.copy_priority);
+    run.host.act(&Act::Start { cmd, priority })?;
     loop {
         let said = run.host.hear(LISTEN)?;
         if let Some(progress) = said.lines.iter().filter_map(|line| tail.read(line)).last() {

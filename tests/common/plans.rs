@@ -7,7 +7,7 @@ use holdstill::copy::rsync;
 use holdstill::database::dialect::{LockKind, WRITE_LOGS};
 use holdstill::database::{Flavour, Server, statements};
 use holdstill::host::{
-    Brim, Cmd, Guard, Login, MountOrder, Point, Reach, Secret, Shell, Sign, Sql,
+    Brim, Cmd, Guard, Login, MountOrder, Point, Priority, Reach, Secret, Shell, Sign, Sql,
 };
 use holdstill::plan::{
     Patience, Plan, Policy, Publish, Replica, Resume, Source, Store, Take, Tools, When, Window,
@@ -213,6 +213,7 @@ fn alone(flavour: Flavour, filesystem: &str) -> Plan {
         report: lvm::report("/sbin/lvs".into()),
         tag: tag(),
         datadir: PathBuf::new(),
+        copy_priority: Priority::default(),
         copy_bytes: Bytes(65_536),
         tools: Tools { lvm: "2.03.16".into(), rsync: "3.2.7".into() },
         login: login(),
@@ -372,6 +373,7 @@ fn copy(root: &Path, target: &Path) -> Cmd {
         parts: &[".".to_owned()],
         excludes: &[],
         target,
+        bandwidth_max: None,
         ms_max: Millis(3_600_000),
     })
 }

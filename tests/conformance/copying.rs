@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use holdstill::claim::Claim;
 use holdstill::copy::rsync;
-use holdstill::host::{Act, Answer, Ask, Cmd, Exit, Host, Said};
+use holdstill::host::{Act, Answer, Ask, Cmd, Exit, Host, Priority, Said};
 use holdstill::snapshot::lvm::Name;
 use holdstill::snapshot::thick;
 use holdstill::units::{Bytes, Millis};
@@ -38,6 +38,7 @@ fn copy_of(place: &Place, root: &PathBuf, target: &PathBuf) -> Cmd {
         parts: &parts,
         excludes: &[],
         target,
+        bandwidth_max: None,
         ms_max,
     })
 }
@@ -55,8 +56,8 @@ fn copy_is_heard(host: &mut dyn Host, place: &Place) {
     host.act(&Act::NewDir(target.clone())).expect("it is new");
     host.hear(SOON).expect_err("there is no copy");
     let cmd = copy_of(place, &root, &target);
-    host.act(&Act::Start(cmd.clone())).expect("it starts");
-    host.act(&Act::Start(cmd)).expect_err("there is one");
+    host.act(&Act::Start { cmd: cmd.clone(), priority: Priority::default() }).expect("it starts");
+    host.act(&Act::Start { cmd, priority: Priority::default() }).expect_err("there is one");
     let mut tail = rsync::Tail::default();
     let mut seen = 0;
     let exit = loop {
@@ -79,7 +80,8 @@ fn copy_is_ended(host: &mut dyn Host, place: &Place) {
     let (root, claims) = view(host, place);
     let target = place.scratch.join("copy");
     host.act(&Act::NewDir(target.clone())).expect("it is new");
-    host.act(&Act::Start(copy_of(place, &root, &target))).expect("it starts");
+    host.act(&Act::Start { cmd: copy_of(place, &root, &target), priority: Priority::default() })
+        .expect("it starts");
     Claim::Copying.undo(host).expect("it can be ended");
     host.hear(SOON).expect_err("there is none any more");
     Claim::Copying.undo(host).expect("ending nothing is done");

@@ -15,6 +15,7 @@ import case_hostile
 import case_init
 import case_least
 import case_package
+import case_monitoring
 import case_policy
 import case_server
 import case_signals
@@ -57,6 +58,7 @@ GROUPS = {
     "least": case_least.CASES,
     "package": case_package.CASES,
     "init": case_init.CASES,
+    "monitoring": case_monitoring.CASES,
     "surroundings": case_surroundings.CASES,
     "faults_today": of_today(FAULTS),
     "hostile": case_hostile.MATRIX,

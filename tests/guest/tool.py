@@ -194,11 +194,11 @@ def unpublished():
 
 
 def ledgers():
-    """What is left in the state directory beside the run lock, which stays."""
+    """What is left in the state directory beside the run lock and the outcomes, which stay."""
     return {
         str(path.relative_to(STATE))
         for path in STATE.rglob("*")
-        if path.is_file() and "lock" not in path.name
+        if path.is_file() and "lock" not in path.name and path.parent.name != "runs"
     }
 
 

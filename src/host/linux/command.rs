@@ -21,7 +21,7 @@ use nix::unistd::Pid;
 use super::kernel;
 use super::said::Tail;
 use super::signals::FromNow;
-use crate::host::{Answer, Cmd, Fault, Overrun};
+use crate::host::{Answer, Cmd, Fault, Overrun, Priority};
 use crate::units::Bytes;
 
 /// Where a child finds programs of its own.
@@ -67,7 +67,7 @@ fn drive(
     interrupt: &FromNow,
     sink: &mut dyn FnMut(&[u8]),
 ) -> Result<(ExitStatus, String), Fault> {
-    let mut running = Running::start(cmd)?;
+    let mut running = Running::start(cmd, Priority::default())?;
     let deadline = Instant::now() + Duration::from(cmd.ms_max);
     loop {
         running.pump(sink);
@@ -128,8 +128,9 @@ pub(super) fn pipes_of(child: &mut Child) -> io::Result<Pipes> {
 
 impl Running {
     /// Starts a command.
-    pub(super) fn start(cmd: &Cmd) -> Result<Self, Fault> {
+    pub(super) fn start(cmd: &Cmd, priority: Priority) -> Result<Self, Fault> {
         let mut command = prepared(&cmd.program, cmd.overrun);
+        kernel::stand_back(&mut command, priority);
         let spawned = command.args(&cmd.args).stdin(Stdio::null()).spawn();
         let begun = spawned.and_then(|mut child| Ok((pipes_of(&mut child)?, child)));
         let (pipes, child) = begun.map_err(|error| {

@@ -3,9 +3,9 @@
 //! Every change is synced with its directory before it counts as done. Before the change a
 //! failure is `Refused`, after it (a directory that would not sync) `Unsure`.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -41,11 +41,22 @@ pub(super) fn new_dir(path: &Path) -> Result<Answer, Fault> {
 
 /// Writes a whole file, mode 0600, by way of a file beside it.
 pub(super) fn write(path: &Path, text: &str) -> Result<Answer, Fault> {
+    write_with(path, text, 0o600)
+}
+
+/// The same with mode 0644.
+pub(super) fn write_readable(path: &Path, text: &str) -> Result<Answer, Fault> {
+    write_with(path, text, 0o644)
+}
+
+fn write_with(path: &Path, text: &str, mode: u32) -> Result<Answer, Fault> {
     let beside = beside(path);
-    write_synced(&beside, text).and_then(|()| fs::rename(&beside, path)).map_err(|error| {
-        let _cause_matters_more = fs::remove_file(&beside);
-        cannot("write", path, &error)
-    })?;
+    write_synced(&beside, text, mode).and_then(|()| fs::rename(&beside, path)).map_err(
+        |error| {
+            let _cause_matters_more = fs::remove_file(&beside);
+            cannot("write", path, &error)
+        },
+    )?;
     sync_parent(path)
 }
 
@@ -129,7 +140,7 @@ fn beside(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-fn write_synced(path: &Path, text: &str) -> io::Result<()> {
+fn write_synced(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     unless_missing(fs::remove_file(path))?;
     let mut file = OpenOptions::new()
         .write(true)
@@ -137,6 +148,8 @@ fn write_synced(path: &Path, text: &str) -> io::Result<()> {
         .mode(0o600)
         .custom_flags(O_NOFOLLOW)
         .open(path)?;
+    // Our own mask leaves nothing to others.
+    file.set_permissions(Permissions::from_mode(mode))?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }
@@ -204,6 +217,8 @@ mod tests {
         assert_eq!(write(&path, "two"), Ok(Answer::Done));
         assert_eq!(fs::read_to_string(&path).unwrap(), "two");
         assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o600);
+        assert_eq!(write_readable(&path, "three"), Ok(Answer::Done));
+        assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o644);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
         assert!(refused(&write(&dir.path().join("none/ledger"), "three")));
         assert_eq!(remove(&path), Ok(Answer::Done));

@@ -13,7 +13,7 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::unistd::{Pid, getppid, setsid};
 
-use crate::host::Overrun;
+use crate::host::{Io, Overrun, Priority};
 
 // linux/fs.h: FIFREEZE is _IOWR('X', 119, int), FITHAW is _IOWR('X', 120, int).
 nix::ioctl_readwrite!(fi_freeze, b'X', 119, c_int);
@@ -120,6 +120,41 @@ pub(super) fn prepare_child(command: &mut Command, overrun: Overrun) {
             Overrun::End => die_with(parent),
             Overrun::LeaveAlone => ignore_broken_pipes(),
         }
+    };
+    // SAFETY: `prepare` makes only system calls that are allowed between fork and exec, allocates
+    // nothing and takes no lock.
+    unsafe { command.pre_exec(prepare) };
+}
+
+// linux/ioprio.h: who is meant, and how a class and a level make one number.
+const IOPRIO_WHO_PROCESS: c_int = 1;
+const IOPRIO_CLASS_BE: c_int = 2;
+const IOPRIO_CLASS_IDLE: c_int = 3;
+const IOPRIO_CLASS_SHIFT: c_int = 13;
+
+/// Has a command's child stand back before it becomes the command. One that cannot is not started.
+pub(super) fn stand_back(command: &mut Command, priority: Priority) {
+    let io = priority.io.map(|io| match io {
+        Io::Idle => IOPRIO_CLASS_IDLE << IOPRIO_CLASS_SHIFT,
+        Io::BestEffort(level) => (IOPRIO_CLASS_BE << IOPRIO_CLASS_SHIFT) | c_int::from(level),
+    });
+    let nice = priority.nice.map(c_int::from);
+    if nice.is_none() && io.is_none() {
+        return;
+    }
+    let prepare = move || {
+        // SAFETY: both take numbers alone, and 0 is the calling process.
+        let set = unsafe {
+            let nice = nice
+                .map_or(0, |nice| nix::libc::setpriority(nix::libc::PRIO_PROCESS, 0, nice).into());
+            let io = io.map_or(0, |io| {
+                nix::libc::syscall(nix::libc::SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, io)
+            });
+            (Errno::result::<nix::libc::c_long>(nice), Errno::result(io))
+        };
+        set.0?;
+        set.1?;
+        Ok(())
     };
     // SAFETY: `prepare` makes only system calls that are allowed between fork and exec, allocates
     // nothing and takes no lock.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::command::{Running, quoted};
 use super::said::Lines;
 use super::signals::FromNow;
-use crate::host::{Answer, Cmd, Exit, Fault, Said};
+use crate::host::{Answer, Cmd, Exit, Fault, Priority, Said};
 use crate::units::Millis;
 
 /// The place of the long command.
@@ -25,13 +25,13 @@ struct Long {
 
 impl Slot {
     /// Starts it.
-    pub(super) fn start(&mut self, cmd: &Cmd) -> Result<Answer, Fault> {
+    pub(super) fn start(&mut self, cmd: &Cmd, priority: Priority) -> Result<Answer, Fault> {
         if let Some(long) = &self.0 {
             return Err(Fault::refused(format!("{} is running", long.name)));
         }
         self.0 = Some(Long {
             name: quoted(cmd),
-            running: Running::start(cmd)?,
+            running: Running::start(cmd, priority)?,
             lines: Lines::default(),
             limit: cmd.ms_max,
             deadline: Instant::now() + Duration::from(cmd.ms_max),
@@ -92,15 +92,15 @@ mod tests {
 
     use super::super::signals::Signals;
     use super::*;
-    use crate::host::Overrun;
+    use crate::host::{Io, Overrun};
 
     const LONG: Millis = Millis(60_000);
 
     fn started(script: &str, ms_max: Millis) -> Slot {
         let args = vec!["-c".into(), script.into()];
         let mut slot = Slot::default();
-        slot.start(&Cmd { program: "/bin/sh".into(), args, ms_max, overrun: Overrun::End })
-            .unwrap();
+        let cmd = Cmd { program: "/bin/sh".into(), args, ms_max, overrun: Overrun::End };
+        slot.start(&cmd, Priority::default()).unwrap();
         slot
     }
 
@@ -127,10 +127,29 @@ mod tests {
         assert_eq!(said, Said { lines: vec!["one".into()], exit: None });
         assert_eq!(hear(&mut slot, 10).unwrap(), Said::default());
         let one = Cmd { program: "/bin/true".into(), args: vec![], ..command() };
-        assert!(matches!(slot.start(&one), Err(Fault::Refused(_))), "one at a time");
+        assert!(
+            matches!(slot.start(&one, Priority::default()), Err(Fault::Refused(_))),
+            "one at a time"
+        );
         slot.end().unwrap();
         slot.end().unwrap();
-        slot.start(&one).unwrap();
+        slot.start(&one, Priority::default()).unwrap();
+    }
+
+    #[test]
+    fn it_stands_back_as_it_was_told() {
+        let script = "nice; ionice; sleep 0.1 & wait";
+        let args = vec!["-c".into(), script.into()];
+        let io = Some(Io::BestEffort(6));
+        for (priority, told) in [
+            (Priority { nice: Some(11), io: Some(Io::Idle) }, ["11", "idle"]),
+            (Priority { nice: Some(12), io }, ["12", "best-effort: prio 6"]),
+        ] {
+            let mut slot = Slot::default();
+            let cmd = Cmd { program: "/bin/sh".into(), args: args.clone(), ..command() };
+            slot.start(&cmd, priority).unwrap();
+            assert_eq!(hear(&mut slot, 60_000).unwrap().lines, told);
+        }
     }
 
     fn command() -> Cmd {

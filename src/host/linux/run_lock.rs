@@ -1,14 +1,17 @@
 //! The run lock: one holdstill at a time, told by a lock that dies with its process.
 //! Deliberately no reading of process numbers: only the kernel's lock decides.
 
+use std::fmt::Display;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, ErrorKind, Seek, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::libc::O_NOFOLLOW;
+use nix::sys::stat::{major, minor};
+use procfs::LockType;
 
 use super::inspect::limited;
 use crate::host::Fault;
@@ -34,6 +37,30 @@ pub(super) fn take(path: &Path, text: &str) -> Result<RunLock, Fault> {
     };
     say(&mut lock, text).map_err(wrong)?;
     Ok(lock)
+}
+
+/// Who has the lock, in their own words; nothing if nobody has it. The kernel's list is read for
+/// that: trying the lock would stand in the way of a run that begins at that moment.
+pub(super) fn holder(path: &Path) -> Result<Option<String>, Fault> {
+    let wrong = |error: &dyn Display| {
+        Fault::refused(format!("cannot look at the lock '{}': {error}", path.display()))
+    };
+    let file = match File::open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(|error| wrong(&error))?,
+    };
+    let meta = file.metadata().map_err(|error| wrong(&error))?;
+    let said = limited(&file, HOLDER_BYTES_MAX).map_err(|error| wrong(&error))?;
+    let locks = procfs::locks().map_err(|error| wrong(&error))?;
+    let (major, minor) = (major(meta.dev()), minor(meta.dev()));
+    let held = locks.iter().any(|lock| {
+        // Where a filesystem has several volumes (btrfs) the list shows another device than the
+        // file does; then the holder's own words have to name the process.
+        let here = (u64::from(lock.devmaj), u64::from(lock.devmin)) == (major, minor)
+            || lock.pid.is_some_and(|pid| said.contains(&format!("process {pid},")));
+        lock.lock_type == LockType::FLock && lock.inode == meta.ino() && here
+    });
+    Ok(held.then(|| said.trim().to_owned()))
 }
 
 /// Writes who holds the lock, in place of what was said before.
@@ -62,6 +89,20 @@ fn held(file: &File) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_has_it_is_seen_without_taking_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        assert_eq!(holder(&path), Ok(None));
+        let first = take(&path, "run 1\n").unwrap();
+        assert_eq!(holder(&path), Ok(Some("run 1".into())));
+        drop(first);
+        assert_eq!(holder(&path), Ok(None), "its words are still there, and nobody has it");
+        std::fs::write(dir.path().join("other"), "run 2").unwrap();
+        let _other = take(&dir.path().join("other"), "run 2").unwrap();
+        assert_eq!(holder(&path), Ok(None), "another file is locked");
+    }
 
     #[test]
     fn the_second_one_learns_who_was_first() {

@@ -24,9 +24,9 @@ pub(super) fn act(world: &mut World, act: &Act) -> Result<Answer, Fault> {
         }
         Act::MakeDir(path) => world.files.make_dirs(path),
         Act::NewDir(path) => world.files.make_dir(path),
-        Act::TakeRunLock { path, text } | Act::WriteFile { path, text } => {
-            world.files.write(path, text.clone(), true)
-        }
+        Act::TakeRunLock { path, text }
+        | Act::WriteFile { path, text }
+        | Act::WriteReadable { path, text } => world.files.write(path, text.clone(), true),
         Act::RemoveFile(path) => world.files.remove_file(path),
         Act::RemoveDir(path) => remove_dir(world, path),
         Act::RemoveTree(path) => remove_tree(world, path),
@@ -42,7 +42,12 @@ pub(super) fn act(world: &mut World, act: &Act) -> Result<Answer, Fault> {
             world.dead_man = None;
             Ok(())
         }
-        Act::Start(cmd) => long::start(world, cmd),
+        Act::Start { cmd, .. } => long::start(world, cmd),
+        Act::Hook(cmd) => {
+            world.hooked.push(cmd.to_string());
+            Ok(())
+        }
+
         Act::End => {
             world.long = None;
             Ok(())
@@ -77,7 +82,9 @@ fn sql_executed(world: &mut World, sql: &Sql) -> Result<(), Fault> {
 /// Does the part of it that an interruption in the middle would leave; nothing if it has no middle.
 pub(super) fn half(world: &mut World, act: &Act) {
     match act {
-        Act::WriteFile { path, text } => world.files.write_half(path, text),
+        Act::WriteFile { path, text } | Act::WriteReadable { path, text } => {
+            world.files.write_half(path, text);
+        }
         Act::RemoveTree(path) => world.files.remove_half(path),
         Act::Sql(sql) => world.server.lock_half(sql),
         Act::Run(cmd) if report::program(cmd) == "lvcreate" => lvm::create_half(world, cmd),

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::files::Owner;
 use super::report;
+use super::shell;
 use super::statements;
 use super::volumes::Content;
 use super::world::World;
@@ -72,6 +73,11 @@ pub(super) fn ordered(world: &mut World, act: &Act) {
         }
         _ => {}
     }
+    // Whatever was tried: nobody else's program runs while writes are stopped.
+    let stopped = world.server.is_locked_by_us() || shell::suspends(world);
+    if matches!(act, Act::Hook(_)) && stopped {
+        world.breach(Rule::LetGo, act.to_string());
+    }
     let tried = world.server.last_resorts == (true, true);
     if world.server.is_locked_by_us() && need == Need::Free && !tried {
         world.breach(Rule::LetGo, act.to_string());
@@ -123,6 +129,7 @@ fn need(act: &Act) -> Need {
 fn touched(act: &Act) -> Option<&Path> {
     match act {
         Act::WriteFile { path, .. }
+        | Act::WriteReadable { path, .. }
         | Act::RemoveFile(path)
         | Act::RemoveDir(path)
         | Act::RemoveTree(path)

@@ -53,6 +53,8 @@ pub struct World {
     pub outputs: Vec<(String, String)>,
     /// What the server answers beside what is simulated, by how a statement begins.
     pub answers: Vec<(String, Rows)>,
+    /// The programs of the operator's that were run, as one would type them.
+    pub hooked: Vec<String>,
     /// The monotonic clock, in nanoseconds.
     pub clock: u64,
     /// Every rule that was broken.
@@ -146,6 +148,7 @@ impl World {
             programs: Vec::new(),
             outputs: Vec::new(),
             answers: Vec::new(),
+            hooked: Vec::new(),
             clock: 1_000 * CALL_NS,
             breaches: Vec::new(),
         }

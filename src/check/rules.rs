@@ -1,0 +1,237 @@
+//! What is well and what is not: the whole table of rules, pure.
+//!
+//! Deliberately absent: an all-clear for what is not known. Without a backup that can be read there
+//! is none.
+
+use super::{Last, Newest, Seen};
+use crate::config::CheckLimits;
+
+/// How grave it is; the numbers are Nagios' exit codes, the order is not theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// 0.
+    Ok,
+    /// 3: it cannot be told.
+    Unknown,
+    /// 1.
+    Warning,
+    /// 2.
+    Critical,
+}
+
+/// One thing that was judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// How grave it is.
+    pub state: State,
+    /// What it is.
+    pub text: String,
+}
+
+impl State {
+    /// The exit code.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Warning => 1,
+            Self::Critical => 2,
+            Self::Unknown => 3,
+        }
+    }
+
+    /// The word that begins the line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::Warning => "WARNING",
+            Self::Critical => "CRITICAL",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+}
+
+/// A clock may be a little ahead of another.
+const AHEAD_S_MAX: i64 = 300;
+
+/// Judges what was seen; at least one finding, the gravest first.
+pub fn judge(seen: &Seen, limits: &CheckLimits) -> Vec<Finding> {
+    let mut all = Vec::new();
+    all.push(newest(seen.newest.as_ref(), limits));
+    all.extend(seen.newest.as_ref().map(|newest| locked(newest, limits)));
+    all.extend(
+        seen.unreadable
+            .iter()
+            .map(|one| finding(State::Warning, format!("a newer backup cannot be read: {one}"))),
+    );
+    all.extend(seen.last.as_ref().map(last));
+    if seen.damaged_outcomes > 0 {
+        let text = format!("{} outcomes of runs cannot be read", seen.damaged_outcomes);
+        all.push(finding(State::Warning, text));
+    }
+    all.extend(seen.leftovers.iter().map(|run| {
+        let text = format!("run {run} died or left something: run 'holdstill recover'");
+        finding(State::Critical, text)
+    }));
+    all.extend(seen.alive.iter().map(|one| finding(State::Ok, format!("alive: {one}"))));
+    all.sort_by_key(|one| std::cmp::Reverse(one.state));
+    all
+}
+
+/// The gravest state among findings.
+pub fn worst(findings: &[Finding]) -> State {
+    findings.iter().map(|one| one.state).max().unwrap_or(State::Unknown)
+}
+
+fn finding(state: State, text: impl Into<String>) -> Finding {
+    Finding { state, text: text.into() }
+}
+
+fn newest(newest: Option<&Newest>, limits: &CheckLimits) -> Finding {
+    let Some(Newest { name, age_s, .. }) = newest else {
+        return finding(State::Critical, "there is no backup");
+    };
+    if *age_s < -AHEAD_S_MAX {
+        return finding(State::Warning, format!("backup {name} is from the future"));
+    }
+    let hours = |hours: u64| i64::try_from(hours.saturating_mul(3600)).unwrap_or(i64::MAX);
+    let text = format!("backup {name} is {} old", age(*age_s));
+    match *age_s {
+        age if age > hours(limits.age_critical_hours) => finding(State::Critical, text),
+        age if age > hours(limits.age_warning_hours) => finding(State::Warning, text),
+        _ => finding(State::Ok, text),
+    }
+}
+
+fn age(seconds: i64) -> String {
+    let minutes = seconds.max(0) / 60;
+    match minutes / 60 {
+        0 => format!("{minutes} min"),
+        hours @ 1..=99 => format!("{hours} h {} min", minutes % 60),
+        hours => format!("{} days", hours / 24),
+    }
+}
+
+fn locked(newest: &Newest, limits: &CheckLimits) -> Finding {
+    let text = format!("writes were stopped for {}", newest.locked_ms);
+    match newest.locked_ms {
+        ms if ms > limits.locked_ms_critical => finding(State::Critical, text),
+        ms if ms > limits.locked_ms_warning => finding(State::Warning, text),
+        _ => finding(State::Ok, text),
+    }
+}
+
+/// By the exit codes of a run (`error::Code`): as long as the newest backup is young enough, a run
+/// without one is a warning; what was unexpected or is left is not.
+fn last(Last { run, exit, fault }: &Last) -> Finding {
+    let why = fault.as_ref().map_or_else(String::new, |fault| format!(": {fault}"));
+    let (state, how) = match exit {
+        0 => (State::Ok, "was clean"),
+        5 => (State::Warning, "published, and left something"),
+        2 => (State::Warning, "could not read its configuration"),
+        3 => (State::Warning, "was refused"),
+        4 => (State::Warning, "failed and was rolled back"),
+        75 => (State::Warning, "found another one alive"),
+        129 | 130 | 143 => (State::Warning, "was interrupted"),
+        6 => (State::Critical, "failed, and left something"),
+        _ => (State::Critical, "ended unexpectedly"),
+    };
+    finding(state, format!("the last run, {run}, {how}{why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::{Bytes, Millis};
+
+    const LIMITS: CheckLimits = CheckLimits {
+        age_warning_hours: 26,
+        age_critical_hours: 50,
+        locked_ms_warning: Millis(100),
+        locked_ms_critical: Millis(1000),
+    };
+    const HOUR: i64 = 3600;
+
+    fn seen(age_s: i64, locked_ms: u64, exit: u8) -> Seen {
+        let newest = Newest {
+            name: "B".into(),
+            age_s,
+            locked_ms: Millis(locked_ms),
+            bytes: Bytes(1),
+            took_ms: None,
+            cow_percent_max: None,
+        };
+        let last = Last { run: "R".into(), exit, fault: (exit != 0).then(|| "why".into()) };
+        Seen { newest: Some(newest), last: Some(last), ..Seen::default() }
+    }
+
+    fn check(seen: &Seen, state: State, words: &str) {
+        let found = judge(seen, &LIMITS);
+        assert_eq!((worst(&found), found[0].text.as_str()), (state, words), "{seen:?}");
+    }
+
+    #[test]
+    fn the_age_of_the_newest_backup() {
+        let of = |age_s| seen(age_s, 5, 0);
+        check(&of(0), State::Ok, "backup B is 0 min old");
+        check(&of(-AHEAD_S_MAX), State::Ok, "backup B is 0 min old");
+        check(&of(-AHEAD_S_MAX - 1), State::Warning, "backup B is from the future");
+        check(&of(26 * HOUR), State::Ok, "backup B is 26 h 0 min old");
+        check(&of(26 * HOUR + 1), State::Warning, "backup B is 26 h 0 min old");
+        check(&of(50 * HOUR), State::Warning, "backup B is 50 h 0 min old");
+        check(&of(50 * HOUR + 1), State::Critical, "backup B is 50 h 0 min old");
+        check(&of(i64::MAX), State::Critical, "backup B is 106751991167300 days old");
+        check(&Seen::default(), State::Critical, "there is no backup");
+    }
+
+    #[test]
+    fn how_long_writes_were_stopped() {
+        let rows = [(100, State::Ok), (101, State::Warning), (1000, State::Warning)];
+        for (ms, state) in rows.into_iter().chain([(1001, State::Critical)]) {
+            let found = judge(&seen(0, ms, 0), &LIMITS);
+            assert_eq!(worst(&found), state, "{ms}");
+        }
+        check(&seen(0, 1001, 0), State::Critical, "writes were stopped for 1001 ms");
+    }
+
+    #[test]
+    fn how_the_last_run_ended() {
+        check(
+            &seen(0, 5, 5),
+            State::Warning,
+            "the last run, R, published, and left something: why",
+        );
+        check(&seen(0, 5, 4), State::Warning, "the last run, R, failed and was rolled back: why");
+        check(&seen(0, 5, 6), State::Critical, "the last run, R, failed, and left something: why");
+        check(&seen(0, 5, 1), State::Critical, "the last run, R, ended unexpectedly: why");
+        for exit in 0..=255 {
+            let state = worst(&judge(&seen(0, 5, exit), &LIMITS));
+            let expected = match exit {
+                0 => State::Ok,
+                2..=5 | 75 | 129 | 130 | 143 => State::Warning,
+                _ => State::Critical,
+            };
+            assert_eq!(state, expected, "exit {exit}");
+        }
+        let unknown = Seen { last: None, ..seen(0, 5, 0) };
+        check(&unknown, State::Ok, "backup B is 0 min old");
+    }
+
+    #[test]
+    fn what_is_left_and_what_cannot_be_read() {
+        let left = Seen { leftovers: vec!["D".into()], ..seen(0, 5, 4) };
+        check(&left, State::Critical, "run D died or left something: run 'holdstill recover'");
+        let alive = Seen { alive: Some("run A, process 7".into()), ..seen(0, 5, 0) };
+        check(&alive, State::Ok, "backup B is 0 min old");
+        let torn = Seen { unreadable: vec!["C: cut".into()], ..seen(0, 5, 0) };
+        check(&torn, State::Warning, "a newer backup cannot be read: C: cut");
+        let damaged = Seen { damaged_outcomes: 2, ..seen(0, 5, 0) };
+        check(&damaged, State::Warning, "2 outcomes of runs cannot be read");
+    }
+
+    #[test]
+    fn no_findings_are_no_all_clear() {
+        assert_eq!(worst(&[]), State::Unknown);
+        let numbers = [State::Ok, State::Warning, State::Critical, State::Unknown];
+        assert_eq!(numbers.map(State::number), [0, 1, 2, 3]);
+    }
+}
