@@ -5,9 +5,10 @@
 //! tag or content and never by name alone, and needs nothing but the claim itself.
 //! Deliberately absent: the order of undoing and what to do when one fails; that is `settle`.
 
+pub mod extended;
 mod half;
+mod words;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -69,6 +70,19 @@ pub enum Claim {
         snapshot: String,
         /// The devices, and the commands about them.
         half: Box<Half>,
+    },
+    /// The extension of a thick snapshot's COW store, for which lvm suspends the origin.
+    Extended {
+        /// Reports volumes, as JSON.
+        report: Cmd,
+        /// The volume group.
+        vg: String,
+        /// The origin.
+        origin: String,
+        /// Our snapshot.
+        snapshot: String,
+        /// The devices that lvm suspends for it, and what lets each go on, in that order.
+        resume: Vec<(String, Cmd)>,
     },
     /// The shell of lvm, and what it was ordered to do. It dies with its process, after it has
     /// ended what it does.
@@ -134,6 +148,10 @@ impl Claim {
                 let name = |lv| lvm::Name::new(vg, lv);
                 half::clear(host, report, [&name(origin), &name(snapshot)], half)
             }
+            Self::Extended { report, vg, origin, snapshot, resume } => {
+                let name = |lv| lvm::Name::new(vg, lv);
+                extended::let_go_on(host, report, [&name(origin), &name(snapshot)], resume)
+            }
             Self::Shell { ms_max } => host.act(&Act::CloseShell(*ms_max)).map(drop),
             Self::Mounted { point, device } => unmount(host, point, device),
             Self::Copying => host.act(&Act::End).map(drop),
@@ -143,63 +161,6 @@ impl Claim {
             Self::Guarded => host.act(&Act::Disarm).map(drop),
             Self::Locked { unlock } => release(host, unlock),
             Self::Frozen { point } => thaw(host, point),
-        }
-    }
-
-    /// What it means for the server or the machine if this is left behind.
-    pub fn left_behind(&self) -> String {
-        match self {
-            Self::Partial { directory, .. } => {
-                format!("the unpublished copy '{}' still takes space", directory.display())
-            }
-            Self::Snapshot { vg, lv, .. } => {
-                format!("the snapshot '{vg}/{lv}' slows every write to its origin until removed")
-            }
-            Self::Half { vg, origin, .. } => format!(
-                "half a snapshot of '{vg}/{origin}' is left in device-mapper: 'dmsetup ls --tree' \
-                 shows it, and 'dmsetup info' whether the volume is suspended"
-            ),
-            Self::Shell { .. } => {
-                "a command of lvm is still running: if writes hang, 'dmsetup info' \
-                                   shows what is suspended, and 'dmsetup resume' lets it go on; \
-                                   recover when 'pgrep -x lvm' shows nothing any more"
-                    .into()
-            }
-            Self::Mounted { point, .. } => {
-                format!("the snapshot may still be mounted at '{}'", point.display())
-            }
-            Self::Copying => {
-                "the copy may still be running: if it hangs, 'ps -C rsync' shows it, and the end of \
-                 'dmesg' what it waits for; recover when it has ended"
-                    .into()
-            }
-            Self::Replication { start, .. } => format!(
-                "the replica may not be applying: run {}",
-                start.iter().map(|one| format!("'{}'", one.start)).collect::<Vec<_>>().join(", ")
-            ),
-            Self::Guarded => "the dead-man may still be waiting; it ends by itself".into(),
-            Self::Locked { .. } => "the server may still be locked by our session".into(),
-            Self::Frozen { point } => format!(
-                "WRITES MAY HANG: '{p}' may still be frozen: run 'fsfreeze --unfreeze {p}'",
-                p = point.display()
-            ),
-        }
-    }
-}
-
-impl fmt::Display for Claim {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Partial { directory, .. } => write!(f, "partial copy {}", directory.display()),
-            Self::Snapshot { vg, lv, tag, .. } => write!(f, "snapshot {vg}/{lv} (tag {tag})"),
-            Self::Half { vg, origin, .. } => write!(f, "half a snapshot of {vg}/{origin}"),
-            Self::Shell { .. } => f.write_str("shell of lvm"),
-            Self::Mounted { point, .. } => write!(f, "mount {}", point.display()),
-            Self::Copying => f.write_str("copy"),
-            Self::Replication { start, .. } => write!(f, "{} stopped applier(s)", start.len()),
-            Self::Guarded => f.write_str("dead-man"),
-            Self::Locked { .. } => f.write_str("lock"),
-            Self::Frozen { point } => write!(f, "freeze of {}", point.display()),
         }
     }
 }

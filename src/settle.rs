@@ -32,7 +32,8 @@ pub fn server(left: &[Left]) -> Server {
         | Claim::Locked { .. }
         | Claim::Guarded
         | Claim::Shell { .. }
-        | Claim::Half { .. } => true,
+        | Claim::Half { .. }
+        | Claim::Extended { .. } => true,
         Claim::Partial { .. }
         | Claim::Snapshot { .. }
         | Claim::Mounted { .. }
@@ -187,7 +188,10 @@ impl Barrier {
     fn stops(&self, claim: &Claim) -> bool {
         match self {
             Self::Frozen(_) => !matches!(claim, Claim::Locked { .. } | Claim::Frozen { .. }),
-            Self::Busy(_) => matches!(claim, Claim::Snapshot { .. } | Claim::Half { .. }),
+            Self::Busy(_) => matches!(
+                claim,
+                Claim::Snapshot { .. } | Claim::Half { .. } | Claim::Extended { .. }
+            ),
             Self::There(_) => matches!(claim, Claim::Half { .. }),
         }
     }

@@ -5,8 +5,15 @@ use std::fs;
 use std::path::Path;
 
 /// The groups of the lab whose every case is a fault.
-const FAULTS: [&str; 5] =
-    ["case_storage.py", "case_server.py", "case_hang.py", "case_surroundings.py", "power.py"];
+const FAULTS: [&str; 7] = [
+    "case_storage.py",
+    "case_cow.py",
+    "case_destination.py",
+    "case_server.py",
+    "case_hang.py",
+    "case_surroundings.py",
+    "power.py",
+];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -76,7 +83,7 @@ fn every_fault_of_the_lab_has_its_row() {
     for file in FAULTS {
         let text = fs::read_to_string(root().join("tests/guest").join(file)).expect("it is there");
         let cases = cases(&text);
-        assert!(cases.len() > 4, "{file}: {cases:?}");
+        assert!(cases.len() >= 3, "{file}: {cases:?}");
         for case in cases {
             assert!(shown.contains(&case), "{file}: '{case}' has no row in ARCHITECTURE.md");
         }

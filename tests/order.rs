@@ -10,6 +10,7 @@ use holdstill::recover;
 use holdstill::run::{self, Outcome};
 
 use crate::common::recorder::Recorder;
+use crate::common::runs::{call_of, crashed};
 use crate::common::{STATE, Scenario, golden, scenario, scenarios};
 
 /// Holds a trace against its golden file.
@@ -23,29 +24,10 @@ fn backup(sim: Sim, plan: &Plan, script: &[(usize, Blow)]) -> (Vec<String>, Outc
     (host.acts.take(), outcome)
 }
 
-/// The number of the call that makes the first act of these words.
-fn call_of(scenario: &Scenario, words: &str) -> usize {
-    let mut host = Recorder::new(Faulty::new(scenario.sim.clone(), &[]));
-    run::backup(&mut host, &scenario.plan, &mut |_| {});
-    let acts = host.acts.take();
-    let act = acts.iter().position(|act| act.contains(words)).expect("there is such an act");
-    let calls = host.host.calls();
-    let mut acts = calls.iter().enumerate().filter(|(_, call)| call.acts);
-    acts.nth(act).expect("as many calls as acts").0
-}
-
 /// A backup in which an act goes wrong.
 fn spoiled(scenario: &Scenario, words: &str, blow: Blow) -> (Vec<String>, Outcome) {
     let script = [(call_of(scenario, words), blow)];
     backup(scenario.sim.clone(), &scenario.plan, &script)
-}
-
-/// The machine after a process that died at an act.
-fn crashed(scenario: &Scenario, words: &str, blow: Blow) -> Sim {
-    let script = [(call_of(scenario, words), blow)];
-    let mut host = Faulty::new(scenario.sim.clone(), &script);
-    run::backup(&mut host, &scenario.plan, &mut |_| {});
-    host.end().0
 }
 
 #[test]
@@ -109,7 +91,8 @@ fn a_volume_that_others_make_in_the_pool_is_not_taken_for_ours() {
 #[test]
 fn a_dead_run_is_recovered() {
     let scenario = scenario("two-volumes");
-    let mut host = Recorder::new(crashed(&scenario, "lvcreate", Blow::CrashHalf));
+    let mut host =
+        Recorder::new(crashed(&scenario, &[(call_of(&scenario, "lvcreate"), Blow::CrashHalf)]));
     let all = recover::recover(&mut host, Path::new(STATE)).expect("it can look");
     assert!(all.iter().all(|one| one.end.is_clean()) && all.len() == 1, "{all:?}");
     check("recovered-window.txt", &host.acts.take());

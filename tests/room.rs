@@ -1,11 +1,15 @@
 //! The room that a copy needs, as it turns out on a run: COW stores that fill, are extended or
 //! cannot be, and a destination that goes away.
 
+use std::path::Path;
+
 use holdstill::host::faulty::{Blow, Late};
 use holdstill::host::sim::Event;
+use holdstill::recover;
 
-use crate::common::runs::{backup, call_of, failure};
-use crate::common::{Scenario, scenario};
+use crate::common::recorder::Recorder;
+use crate::common::runs::{backup, call_of, crashed, failure};
+use crate::common::{STATE, Scenario, scenario};
 
 /// The store, and what is told when it is given up.
 const STORE: &str = "lab/hs-20260921T130640Z-0000002a";
@@ -109,10 +113,24 @@ fn an_extension_that_does_not_end_keeps_the_ledger() {
 fn an_extension_that_dies_leaves_nobody_waiting() {
     let one = scenario("mariadb-replica");
     let (acts, ended) = filling(&one, &[(extension(&one), Blow::FailHalf)]);
-    assert_eq!(ended, Err("copy: 'lab-data' was left suspended: it failed".into()));
+    assert_eq!(ended, Err("copy: left suspended: 'lab-data': it failed".into()));
     let resumed = acts.iter().position(|act| act == "dmsetup resume lab-data");
     let settled = acts.iter().position(|act| act.starts_with("end the long command"));
     assert!(resumed.is_some() && resumed < settled, "{acts:#?}");
+}
+
+#[test]
+fn an_extension_that_dies_with_us_is_let_go_by_the_recovery() {
+    let one = scenario("mariadb-replica");
+    let dies = (extension(&one), Blow::CrashHalf);
+    let script = [(listening(&one), Blow::Event(Event::StoreFills)), dies];
+    let mut host = Recorder::new(crashed(&one, &script));
+    let all = recover::recover(&mut host, Path::new(STATE)).expect("it can look");
+    assert!(all.iter().all(|one| one.end.is_clean()) && all.len() == 1, "{all:?}");
+    let acts = host.acts.take();
+    let at = |begin: &str| acts.iter().position(|act| act.starts_with(begin));
+    let resumed = at("dmsetup resume lab-data");
+    assert!(resumed.is_some() && resumed < at("lvremove"), "{acts:#?}");
 }
 
 #[test]

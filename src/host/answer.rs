@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::units::Bytes;
+use crate::units::{Bytes, Millis};
 
 /// The answer to a look or an act.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +51,17 @@ pub enum Answer {
     PoolFill(PoolFill),
     /// See [`Device`]; nothing if there is none.
     Device(Option<Device>),
+    /// See [`Synchrony`].
+    Synchrony(Synchrony),
+}
+
+/// Whether the wall clock is kept right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Synchrony {
+    /// It is, and off by no more than this.
+    Within(Millis),
+    /// Nothing has told the kernel what time it is for long.
+    Free,
 }
 
 /// Who and where we are.

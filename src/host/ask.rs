@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     Answer, Cmd, CowFill, Device, Entry, Fault, Host, Link, Login, Look, Machine, Mount, Point,
-    PoolFill, Rows, Said, Session, Sight, Space, Standing, Watch,
+    PoolFill, Rows, Said, Session, Sight, Space, Standing, Synchrony, Watch,
 };
 use crate::units::{Bytes, Millis};
 
@@ -63,6 +63,8 @@ pub trait Ask {
     fn pool(&self, pool: &str) -> Result<PoolFill, Fault>;
     /// How full a thick snapshot's COW store is.
     fn cow(&self, snapshot: &str) -> Result<CowFill, Fault>;
+    /// Whether the wall clock is synchronized.
+    fn synchrony(&self) -> Result<Synchrony, Fault>;
     /// What the long command says within this time.
     fn hear(&self, ms_max: Millis) -> Result<Said, Fault>;
     /// Lets some time pass.
@@ -148,6 +150,10 @@ impl<H: Host + ?Sized> Ask for H {
 
     fn cow(&self, snapshot: &str) -> Result<CowFill, Fault> {
         take!(self.look(&Look::Cow(snapshot.into())), CowFill)
+    }
+
+    fn synchrony(&self) -> Result<Synchrony, Fault> {
+        take!(self.look(&Look::Synchrony), Synchrony)
     }
 
     fn hear(&self, ms_max: Millis) -> Result<Said, Fault> {

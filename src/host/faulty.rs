@@ -41,7 +41,7 @@ pub enum Blow {
     FailAfter,
     /// The process dies before it.
     CrashBefore,
-    /// The process dies in its middle.
+    /// The process dies in its middle, and so does a command of lvm.
     CrashHalf,
     /// The process dies after it.
     CrashAfter,
@@ -238,9 +238,8 @@ impl<H: Fragile> Faulty<H> {
         self.host.order(what);
         match blow {
             Blow::Event(_) => return self.host.land(what),
-            Blow::FailHalf => self.host.land_half(what),
-            Blow::CrashHalf if !outlives_us(what) => self.host.land_half(what),
-            Blow::CrashHalf | Blow::FailAfter | Blow::CrashAfter | Blow::PowerLoss => {
+            Blow::FailHalf | Blow::CrashHalf => self.host.land_half(what),
+            Blow::FailAfter | Blow::CrashAfter | Blow::PowerLoss => {
                 let _whatever_it_said = self.host.land(what);
             }
             Blow::FailBefore | Blow::CrashBefore | Blow::Overdue(_) => {}
@@ -298,11 +297,6 @@ impl<H: Fragile> Host for Faulty<H> {
 
 fn dead() -> Fault {
     Fault::unsure("the process is dead")
-}
-
-/// A command of lvm that we do not take with us, and that ends by itself when we are dead.
-fn outlives_us(act: &Act) -> bool {
-    matches!(act, Act::Run(cmd) if cmd.program.ends_with("lvextend"))
 }
 
 fn has_half(act: &Act) -> bool {

@@ -63,6 +63,9 @@ pub enum Look {
     /// How full the COW store of a thick snapshot is, by the snapshot's name in device-mapper:
     /// `CowFill`. Refused if it is lost, or no thick snapshot.
     Cow(String),
+    /// Whether the kernel takes the wall clock for synchronized, and how far it may be off:
+    /// `Synchrony` (adjtimex(2) with no mode).
+    Synchrony,
     /// Listens to the long command for so long, or until it ends or a signal comes: `Said`. Refused
     /// if there is none; past the command's deadline an error, and the command goes on.
     Hear(Millis),
@@ -223,6 +226,7 @@ impl fmt::Display for Look {
             Self::Device(name) => write!(f, "look for the device {name}"),
             Self::Pool(pool) => write!(f, "look at the pool {pool}"),
             Self::Cow(name) => write!(f, "look at the COW store of {name}"),
+            Self::Synchrony => f.write_str("look whether the clock is synchronized"),
             Self::Hear(ms) => write!(f, "listen for {ms}"),
             Self::Pause(ms) => write!(f, "wait for {ms}"),
             Self::Watch(watch) => write!(f, "watch the device {}", watch.point.origin),

@@ -8,12 +8,53 @@ use crate::host::{Act, Cmd, Session, Sql};
 use crate::ledger;
 use crate::store::{COORDINATES, RECORD};
 
-/// Every act, in order, as the log will show it.
-pub(super) fn acts(plan: &Plan) -> Vec<String> {
+/// An act of a run in which nothing goes wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// What it is, as the log will show it.
+    pub act: String,
+    /// The claim that undoes it, by its place in the plan; nothing if it leaves nothing behind.
+    pub undone_by: Option<usize>,
+}
+
+/// Every act, in order.
+pub(super) fn steps(plan: &Plan) -> Vec<Step> {
     let mut acts = before(plan);
     acts.extend(window(plan));
     acts.extend(after(plan));
-    acts.iter().map(Act::to_string).collect()
+    let undone_by = |act: &Act| plan.claims.iter().position(|claim| undoes(plan, claim, act));
+    acts.iter().map(|act| Step { act: act.to_string(), undone_by: undone_by(act) }).collect()
+}
+
+/// Whether a claim undoes an act.
+fn undoes(plan: &Plan, claim: &Claim, act: &Act) -> bool {
+    match (act, claim) {
+        (Act::NewDir(path) | Act::WriteFile { path, .. }, Claim::Partial { directory, .. }) => {
+            path.starts_with(directory)
+        }
+        (Act::Run(_) | Act::Order(_), Claim::Snapshot { lv, .. }) => {
+            plan.sources.iter().any(|one| one.snapshot == *lv && makes(one, act))
+        }
+        (Act::MakeDir(path), Claim::Mounted { point, .. })
+        | (Act::Freeze(path), Claim::Frozen { point }) => path == point,
+        (Act::Mount(order), Claim::Mounted { point, .. }) => order.point == *point,
+        (Act::OpenShell(_) | Act::HoldShell, Claim::Shell { .. })
+        | (Act::Connect(_), Claim::Locked { .. })
+        | (Act::Guard(_) | Act::Arm(_), Claim::Guarded)
+        | (Act::Start { .. }, Claim::Copying) => true,
+        (Act::Sql(sql), Claim::Replication { .. }) => {
+            plan.replica.iter().any(|replica| replica.stop.contains(sql))
+        }
+        (Act::Sql(sql), Claim::Locked { .. }) => {
+            plan.window.lock.as_ref() == Some(sql) || plan.session.contains(sql)
+        }
+        _ => false,
+    }
+}
+
+/// Whether an act makes a source's snapshot, or what it will be made of.
+fn makes(source: &Source, act: &Act) -> bool {
+    matches!(act, Act::Run(cmd) if store(source).contains(cmd)) || *act == take(source)
 }
 
 fn file(plan: &Plan, name: &str) -> Act {

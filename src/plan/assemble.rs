@@ -124,6 +124,7 @@ fn claims(found: &Found, names: &Names, sources: &[Source]) -> Vec<Claim> {
     };
     claims.extend(halves(found, names));
     claims.extend(names.volumes.iter().map(snapshot));
+    claims.extend(extensions(found, names));
     if matches!(found.way, Way::Ordered(_)) {
         claims.push(Claim::Shell { ms_max: ORDER_MS_MAX });
     }
@@ -143,21 +144,39 @@ fn claims(found: &Found, names: &Names, sources: &[Source]) -> Vec<Claim> {
 
 /// What a dead lvm may leave of a thick snapshot. It is undone after the snapshot itself.
 fn halves(found: &Found, names: &Names) -> Vec<Claim> {
+    let programs = &found.programs;
+    let half = |(origin, snapshot): (&Name, &Name)| Claim::Half {
+        report: lvm::report(programs.lvs.clone()),
+        vg: origin.vg().to_owned(),
+        origin: origin.lv().to_owned(),
+        snapshot: snapshot.lv().to_owned(),
+        half: Box::new(thick::half(&programs.volumes, origin, snapshot)),
+    };
+    thick_ones(found, names).map(half).collect()
+}
+
+/// What a dead lvm may leave suspended. It is undone before the snapshot is removed.
+fn extensions(found: &Found, names: &Names) -> Vec<Claim> {
+    let programs = &found.programs;
+    let extension = |(origin, snapshot): (&Name, &Name)| Claim::Extended {
+        report: lvm::report(programs.lvs.clone()),
+        vg: origin.vg().to_owned(),
+        origin: origin.lv().to_owned(),
+        snapshot: snapshot.lv().to_owned(),
+        resume: thick::resume(&programs.volumes, [origin, snapshot]).into(),
+    };
+    thick_ones(found, names).map(extension).collect()
+}
+
+/// The origin and the snapshot of each volume whose snapshot is a thick one.
+fn thick_ones<'a>(
+    found: &'a Found,
+    names: &'a Names,
+) -> impl Iterator<Item = (&'a Name, &'a Name)> {
     let volumes = found.source.volumes.iter().zip(&names.volumes).zip(&found.rooms);
-    let thick = volumes.filter(|(_, room)| matches!(room, Room::Store { .. }));
-    thick
-        .map(|((one, (snapshot, _)), _)| {
-            let programs = &found.programs.volumes;
-            let origin = &one.volume.name;
-            Claim::Half {
-                report: lvm::report(found.programs.lvs.clone()),
-                vg: origin.vg().to_owned(),
-                origin: origin.lv().to_owned(),
-                snapshot: snapshot.lv().to_owned(),
-                half: Box::new(thick::half(programs, origin, snapshot)),
-            }
-        })
-        .collect()
+    volumes
+        .filter(|(_, room)| matches!(room, Room::Store { .. }))
+        .map(|((one, (snapshot, _)), _)| (&one.volume.name, snapshot))
 }
 
 /// What the lock session is told before it asks for the lock.

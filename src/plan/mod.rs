@@ -26,6 +26,7 @@ mod unlocked;
 
 use std::path::PathBuf;
 
+pub use acts::Step;
 pub use aspect::{Aspect, explained, explanation};
 pub use note::{Note, Verdict};
 pub use refusal::Refusal;
@@ -234,9 +235,14 @@ pub struct Tools {
 }
 
 impl Plan {
-    /// The acts of a run in which nothing goes wrong, in order, as the audit prints them.
+    /// The acts of a run in which nothing goes wrong, in order, each with what undoes it.
+    pub fn steps(&self) -> Vec<Step> {
+        acts::steps(self)
+    }
+
+    /// The same acts, as the log will show them.
     pub fn acts(&self) -> Vec<String> {
-        acts::acts(self)
+        self.steps().into_iter().map(|step| step.act).collect()
     }
 
     /// The statement that releases the lock.

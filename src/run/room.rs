@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use super::{Event, Run};
+use crate::claim::extended;
 use crate::host::{Act, Ask, Cmd, CowFill, Fault};
 use crate::plan::{Source, Store};
 use crate::snapshot::{lvm, thick};
@@ -125,16 +126,14 @@ impl State<'_> {
     /// An lvm that died over its extension may have left the origin suspended, and nobody else
     /// would let the server's writes go on: it is resumed, and the run is over.
     fn let_go_on(&self, run: &mut Run<'_>, died: &Fault) -> Result<(), Fault> {
-        let mut over = Ok(());
-        for (device, resume) in &self.store.resume {
-            let told = match resumed(run, device, resume) {
-                Ok(false) => continue,
-                Ok(true) => format!("'{device}' was left suspended"),
-                Err(fault) => format!("'{device}' may still be suspended ({fault})"),
-            };
-            over = Err(died.clone().during(&told));
+        match extended::resume(run.host, &self.store.resume) {
+            Ok(devices) if devices.is_empty() => Ok(()),
+            Ok(devices) => {
+                let told = format!("left suspended: '{}'", devices.join("', '"));
+                Err(died.clone().during(&told))
+            }
+            Err(fault) => Err(died.clone().during(&fault.to_string())),
         }
-        over
     }
 
     /// The size that it is extended to, or why it is not.
@@ -157,15 +156,6 @@ impl State<'_> {
         let ours = groups.iter().find(|group| group.name == self.source.vg);
         ours.map(|group| group.free).ok_or_else(|| "vgs does not tell what is free".to_owned())
     }
-}
-
-/// Lets a device go on if it is suspended; whether it was.
-fn resumed(run: &mut Run<'_>, device: &str, resume: &Cmd) -> Result<bool, Fault> {
-    let suspended = run.host.device(device)?.is_some_and(|device| device.suspended);
-    if suspended {
-        run.host.act(&Act::Run(resume.clone()))?;
-    }
-    Ok(suspended)
 }
 
 /// When a store will be full, from the oldest look that is remembered to this one.

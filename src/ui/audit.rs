@@ -6,9 +6,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::words::Text;
+use crate::claim::Claim;
 use crate::error::Code;
 use crate::plan::audit::{Audit, Pace};
-use crate::plan::{Note, Plan, Verdict};
+use crate::plan::{Note, Plan, Step, Verdict};
 use crate::units::Millis;
 
 /// The version of the JSON's shape. What is added does not change it.
@@ -71,7 +72,7 @@ struct Planned {
     /// The name that a run begun at that moment would have had.
     run: String,
     /// Its acts, in order.
-    acts: Vec<String>,
+    acts: Vec<Act>,
     /// What it would undo, newest first, whatever happens.
     undo: Vec<Undo>,
     /// How many bytes it would copy.
@@ -82,11 +83,25 @@ struct Planned {
     hold_ms_max: u64,
 }
 
+/// One act.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Act {
+    /// What it is.
+    act: String,
+    /// The number of what undoes it; absent if it leaves nothing behind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    undone_by: Option<usize>,
+}
+
 /// One thing that a run may leave behind.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Undo {
+    /// Its number, by which the acts name it.
+    number: usize,
     /// What.
     claim: String,
+    /// How it is undone.
+    how: String,
     /// What it would mean if it were left.
     left_behind: String,
 }
@@ -136,14 +151,17 @@ fn aspect(note: &Note) -> Aspect {
 }
 
 fn planned(plan: &Plan) -> Planned {
-    let undo = |claim: &crate::claim::Claim| Undo {
+    let act = |step: Step| Act { act: step.act, undone_by: step.undone_by.map(|at| at + 1) };
+    let undo = |(at, claim): (usize, &Claim)| Undo {
+        number: at + 1,
         claim: claim.to_string(),
+        how: claim.undoing(),
         left_behind: claim.left_behind(),
     };
     Planned {
         run: plan.run.clone(),
-        acts: plan.acts(),
-        undo: plan.claims.iter().rev().map(undo).collect(),
+        acts: plan.steps().into_iter().map(act).collect(),
+        undo: plan.claims.iter().enumerate().rev().map(undo).collect(),
         copy_bytes: plan.copy_bytes.0,
         wait_ms_max: plan.window.wait_ms_max.0,
         hold_ms_max: plan.window.hold_ms_max.0,
@@ -180,13 +198,16 @@ fn line(text: &mut Text, note: &Note) {
 }
 
 fn acts(text: &mut Text, plan: &Plan) {
-    text.line("\na run would do this:");
-    for act in plan.acts() {
-        text.line(format!("  {act}"));
+    text.line(
+        "\na run would do this; whatever happens, what has a number is undone as told below:",
+    );
+    for Step { act, undone_by } in plan.steps() {
+        let number = undone_by.map_or_else(String::new, |at| (at + 1).to_string());
+        text.line(format!("  {number:>2}  {act}"));
     }
-    text.line("\nand would undo, newest first, whatever happens:");
-    for claim in plan.claims.iter().rev() {
-        text.line(format!("  {claim}"));
+    text.line("\nthe undo of each, newest first:");
+    for (at, claim) in plan.claims.iter().enumerate().rev() {
+        text.line(format!("  {:>2}  {claim}: {}", at + 1, claim.undoing()));
     }
 }
 

@@ -75,7 +75,7 @@ pub(crate) fn thin_replica() -> Plan {
     plan.brims.push(Brim { pool: pool.clone(), percent_max: 90 });
     plan.sources[0].kind = Kind::Thin;
     plan.sources[0].store = None;
-    plan.claims.retain(|claim| !matches!(claim, Claim::Half { .. }));
+    plan.claims.retain(|claim| !is_of_a_store(claim));
     plan.sources[0].take = Take::Ordered {
         store: Vec::new(),
         order: thin::order(&origin, &snapshot(0), &tag(), &devices()),
@@ -98,7 +98,7 @@ pub(crate) fn thin_whole() -> Plan {
     let (origin, hold) = (Name::new(VG, "data"), Millis(20_000));
     plan.sources[0].kind = Kind::Thin;
     plan.sources[0].store = None;
-    plan.claims.retain(|claim| !matches!(claim, Claim::Half { .. }));
+    plan.claims.retain(|claim| !is_of_a_store(claim));
     plan.sources[0].take =
         Take::Whole(thin::take(&programs(), &origin, &snapshot(0), &tag(), hold));
     plan
@@ -121,6 +121,7 @@ pub(crate) fn two_volumes() -> Plan {
             let more = match &claim {
                 Claim::Half { .. } => Some(half_claim("logs", 1)),
                 Claim::Snapshot { .. } => Some(snapshot_claim(1)),
+                Claim::Extended { .. } => Some(extended_claim("logs", 1)),
                 Claim::Mounted { .. } => Some(mounted_claim(&second.view)),
                 _ => None,
             };
@@ -230,6 +231,7 @@ fn claims(publish: &Publish, source: &Source, kind: LockKind) -> Vec<Claim> {
         },
         half_claim("data", 0),
         snapshot_claim(0),
+        extended_claim("data", 0),
         Claim::Shell { ms_max: Millis(20_000) },
         mounted_claim(&source.view),
         Claim::Copying,
@@ -259,6 +261,22 @@ fn half_claim(lv: &str, at: usize) -> Claim {
         snapshot: snapshot(at).lv().into(),
         half,
     }
+}
+
+fn extended_claim(lv: &str, at: usize) -> Claim {
+    let resume = thick::resume(&programs(), [&Name::new(VG, lv), &snapshot(at)]);
+    Claim::Extended {
+        report: lvm::report("/sbin/lvs".into()),
+        vg: VG.into(),
+        origin: lv.into(),
+        snapshot: snapshot(at).lv().into(),
+        resume: resume.into(),
+    }
+}
+
+/// What only a thick snapshot has.
+fn is_of_a_store(claim: &Claim) -> bool {
+    matches!(claim, Claim::Half { .. } | Claim::Extended { .. })
 }
 
 fn mounted_claim(view: &MountOrder) -> Claim {

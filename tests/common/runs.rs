@@ -22,6 +22,13 @@ pub(crate) fn backup(
     (acts, outcome, host.host.end().0)
 }
 
+/// The machine after a process that died of the last of these blows.
+pub(crate) fn crashed(scenario: &Scenario, script: &[(usize, Blow)]) -> Sim {
+    let mut host = Faulty::new(scenario.sim.clone(), script);
+    run::backup(&mut host, &scenario.plan, &mut |_| {});
+    host.end().0
+}
+
 /// Why a run failed, which must have left nothing behind.
 pub(crate) fn failure((_, outcome, sim): (Vec<String>, Outcome, Sim)) -> String {
     assert!(outcome.is_clean() && sim.world().rests().is_empty(), "{outcome:#?}");

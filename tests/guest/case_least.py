@@ -10,8 +10,8 @@ from pathlib import Path
 import tool
 from base import BACKUPS, PAYLOAD, STATE, expect, run
 from case_backup import XFS_BY_GTID
-from case_storage import Copying
 from tool import PASSWORD, WRONG, Run, child, config, published
+from underway import Copying
 
 DONE = 0
 UNIT = PAYLOAD / "packaging" / "systemd" / "holdstill.service"

@@ -15,8 +15,8 @@ from pathlib import Path
 import tool
 from base import BACKUPS, expect, fresh_directory
 from case_backup import XFS_BY_GTID
-from case_storage import Copying
 from tool import WRONG, Run, config, run_tool
+from underway import Copying
 
 DONE, REFUSED = 0, 3
 OK, WARNING, CRITICAL, UNKNOWN = range(4)

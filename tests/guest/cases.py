@@ -8,14 +8,16 @@ import case_audit
 import case_backup
 import case_bench
 import case_conformance
+import case_cow
 import case_demo
+import case_destination
 import case_errors
 import case_hang
 import case_hostile
 import case_init
 import case_least
-import case_package
 import case_monitoring
+import case_package
 import case_policy
 import case_server
 import case_signals
@@ -39,7 +41,8 @@ def of_today(cases):
     return [case for number, case in enumerate(cases) if number % ONE_IN == turn % ONE_IN]
 
 
-FAULTS = case_storage.CASES + case_server.CASES + case_surroundings.CASES
+STORAGE = case_cow.CASES + case_storage.CASES + case_destination.CASES
+FAULTS = STORAGE + case_server.CASES + case_surroundings.CASES
 
 GROUPS = {
     "backups": case_backup.CASES,
@@ -53,7 +56,7 @@ GROUPS = {
     "policy": case_policy.CASES,
     "stall": case_stall.CASES,
     "hang": case_hang.CASES,
-    "storage": case_storage.CASES,
+    "storage": STORAGE,
     "server": case_server.CASES,
     "least": case_least.CASES,
     "package": case_package.CASES,

@@ -104,7 +104,7 @@ fn is_told(plan: &Plan, outcome: &Outcome, rest: &str) -> bool {
     let is_of = |claim: &Claim| match claim {
         Claim::Partial { directory, .. } => rest.contains(&directory.display().to_string()),
         Claim::Snapshot { .. } => rest.starts_with("volume "),
-        Claim::Half { .. } => rest.starts_with("device "),
+        Claim::Half { .. } | Claim::Extended { .. } => rest.starts_with("device "),
         Claim::Shell { .. } => rest == "shell of lvm",
         Claim::Copying => rest == "copy",
         Claim::Mounted { point, .. } => rest.ends_with(&point.display().to_string()),

@@ -33,6 +33,23 @@ pub(super) fn thaw(point: BorrowedFd<'_>) -> Result<(), Errno> {
     unsafe { fi_thaw(point.as_raw_fd(), &raw mut unused) }.map(drop)
 }
 
+/// What adjtimex(2) tells of the clock when it is asked to change nothing.
+pub(super) struct Clock {
+    /// The state of the clock, as the call returns it.
+    pub(super) state: c_int,
+    /// How far it may be off at most.
+    pub(super) error_us_max: i64,
+}
+
+/// Asks the kernel how right its clock is.
+pub(super) fn clock() -> Result<Clock, Errno> {
+    // SAFETY: every field is a number, for which zero is a value; no mode asks for nothing.
+    let mut asked: nix::libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: the kernel gets a valid structure of its own size.
+    let state = Errno::result(unsafe { nix::libc::adjtimex(&raw mut asked) })?;
+    Ok(Clock { state, error_us_max: asked.maxerror })
+}
+
 /// How much room a question to device-mapper and its answer have: that of one target, also a pool;
 /// the kernel copies all of it each time, which took half of the time of a look at 4096.
 pub(super) const DM_CALL_BYTES: u32 = 1024;

@@ -11,7 +11,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{Uid, gethostname};
 
-use crate::host::{Fault, Machine};
+use super::kernel;
+use crate::host::{Fault, Machine, Synchrony};
+use crate::units::Millis;
 
 /// Where programs are searched; never the caller's own `PATH`, which a user may have filled.
 const DIRECTORIES: [&str; 6] =
@@ -45,6 +47,20 @@ pub(super) fn now() -> Result<u64, Fault> {
         .map_err(|errno| Fault::refused(format!("cannot read the clock: {errno}")))?;
     let nanos = i128::from(time.tv_sec()) * 1_000_000_000 + i128::from(time.tv_nsec());
     u64::try_from(nanos).map_err(|_| Fault::refused(format!("the clock says {nanos} ns")))
+}
+
+/// The state of a clock that nobody keeps right (linux/timex.h).
+const TIME_ERROR: i32 = 5;
+
+/// Whether the wall clock is synchronized.
+pub(super) fn synchrony() -> Result<Synchrony, Fault> {
+    let clock = kernel::clock()
+        .map_err(|errno| Fault::refused(format!("cannot ask for the clock's state: {errno}")))?;
+    if clock.state == TIME_ERROR {
+        return Ok(Synchrony::Free);
+    }
+    let ms = u64::try_from(clock.error_us_max / 1_000).unwrap_or(0);
+    Ok(Synchrony::Within(Millis(ms.saturating_add(1))))
 }
 
 /// The wall clock, for those who tell when something was.

@@ -191,6 +191,7 @@ impl Host for Linux {
             Look::Device(name) => self.device_mapper.borrow_mut().device(name).map(Answer::Device),
             Look::Pool(pool) => self.device_mapper.borrow_mut().pool(pool).map(Answer::PoolFill),
             Look::Cow(name) => self.device_mapper.borrow_mut().cow(name).map(Answer::CowFill),
+            Look::Synchrony => machine::synchrony().map(Answer::Synchrony),
             Look::Pause(ms) => {
                 std::thread::sleep((*ms).into());
                 Ok(Answer::Done)

@@ -231,11 +231,16 @@ pub(super) fn remove(world: &mut World, cmd: &Cmd) -> Result<(), Fault> {
         return Ok(());
     }
     let (node, owner, thin) = (lv.name().node(), lv.owner, lv.thin.clone());
+    let origin = lv.snapshot.as_ref().map(|(origin, _)| Name::new(&lv.vg, origin).device());
     if owner != Owner::Ours {
         world.breach(Rule::Foreign, format!("lvremove {name}"));
     }
     if world.mounts.iter().any(|one| std::path::Path::new(&one.mount.source) == node) {
         return Err(failed(&format!("Logical volume {name} in use")));
+    }
+    if origin.is_some() && origin == world.volumes.stuck {
+        // A process that had it mounted cannot end, and keeps its mount.
+        return Err(failed(&format!("Logical volume {name} contains a filesystem in use")));
     }
     // The origin's table is another one then, and lvm lets it go on with it.
     world.volumes.stuck = None;

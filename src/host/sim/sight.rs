@@ -7,8 +7,8 @@ use super::long;
 use super::report;
 use super::shell;
 use super::world::World;
-use crate::host::{Answer, Entry, Fault, Look, PoolFill, Rows, Session, Space};
-use crate::units::Bytes;
+use crate::host::{Answer, Entry, Fault, Look, PoolFill, Rows, Session, Space, Synchrony};
+use crate::units::{Bytes, Millis};
 
 /// Looks. The world is borrowed mutably, since greeting the server opens a session, and what is
 /// listened to goes on.
@@ -36,6 +36,7 @@ pub(super) fn look(world: &mut World, what: &Look) -> Result<Answer, Fault> {
         Look::Device(name) => Answer::Device(world.volumes.device(name)),
         Look::Pool(pool) => Answer::PoolFill(fill(world, pool)?),
         Look::Cow(name) => Answer::CowFill(world.volumes.cow(name)?),
+        Look::Synchrony => Answer::Synchrony(Synchrony::Within(Millis(1))),
         Look::Pause(ms) => {
             world.clock += ms.0 * 1_000_000;
             shell::go_on(world);

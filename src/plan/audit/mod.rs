@@ -45,6 +45,7 @@ pub fn audit(
         engines::look(host, met, &mut notes);
     }
     let now = machine.as_ref().map(crate::host::Machine::began).unwrap_or_default();
+    past::clock(host, now, &mut notes);
     let past = past::look(host, config, now, &mut notes);
     let copy = found.copy_bytes.and_then(|bytes| past::copy_time(past.as_ref(), bytes, &mut notes));
     pace::look(host, config, &found, copy, sampling, tell, &mut notes);

@@ -7,10 +7,13 @@ use super::super::make::{pass, warn};
 use super::super::{Aspect, Note};
 use super::unseen;
 use crate::config::Config;
-use crate::host::Host;
+use crate::host::{Ask, Host, Synchrony};
 use crate::ledger;
 use crate::store::{self, Listed, Summary};
 use crate::units::{Bytes, Millis};
+
+const SET_IT: &str = "Look at 'timedatectl', which tells what keeps the clock, and let chrony or \
+                      systemd-timesyncd do it.";
 
 /// The newest backup that can be read, if there is one.
 pub(super) fn look(
@@ -36,6 +39,20 @@ pub(super) fn look(
     Some(newest)
 }
 
+/// Whether the clock is kept right: backups are named by it, and their age is told by it.
+pub(super) fn clock(host: &dyn Host, now: Timestamp, notes: &mut Vec<Note>) {
+    match host.synchrony() {
+        Ok(Synchrony::Within(ms)) => {
+            pass(notes, Aspect::Clock, format!("{now}, synchronized, off by {ms} at most"));
+        }
+        Ok(Synchrony::Free) => {
+            let found = format!("{now}, and nothing keeps it right");
+            notes.push(Note::warning(Aspect::Clock, found).with_hint(SET_IT));
+        }
+        Err(fault) => unseen(notes, Aspect::Clock, &fault),
+    }
+}
+
 fn damaged(all: &[Listed], notes: &mut Vec<Note>) {
     for one in all {
         if let Err(why) = &one.summary {
@@ -53,12 +70,9 @@ fn age(newest: &Summary, now: Timestamp, notes: &mut Vec<Note>) {
     let old = now.duration_since(started);
     if old.is_negative() {
         let found = format!("it is {now}, and the backup {} began at {started}", newest.run);
-        let hint = "Set the clock, or look why it was ahead: 'timedatectl' tells whether it is \
-                    synchronized.";
-        notes.push(Note::warning(Aspect::Clock, found).with_hint(hint));
+        notes.push(Note::warning(Aspect::Clock, found).with_hint(SET_IT));
         return;
     }
-    pass(notes, Aspect::Clock, format!("{now}, later than the newest backup"));
     let (run, bytes, locked) = (&newest.run, newest.copied.bytes, newest.window.locked_ms);
     let found = format!(
         "{run}: {} old, {bytes}, locked for {locked}",

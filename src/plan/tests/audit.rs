@@ -3,7 +3,8 @@
 
 use super::golden::{SERVERS, check};
 use super::world::{THIN, World};
-use crate::host::Rows;
+use crate::claim::Claim;
+use crate::host::{Rows, Synchrony};
 use crate::plan::audit::Audit;
 use crate::plan::{Verdict, unlocked};
 use crate::ui;
@@ -166,8 +167,25 @@ fn a_clock_that_has_gone_back_is_told() {
         with_a_backup(world);
         world.machine.unix_seconds -= 86_400;
     });
-    let told = lines(&audit, "clock").remove(0);
+    let told = lines(&audit, "clock").remove(1);
     assert!(told.starts_with("! it is 2026-11-21T02:12:26Z, and the backup"), "{told}");
+}
+
+#[test]
+fn a_clock_that_nobody_keeps_is_told() {
+    let audit = audit_of(|world| world.synchrony = Synchrony::Free);
+    let told = lines(&audit, "clock").remove(0);
+    assert!(told.starts_with("! 2026-11-22T02:12:26Z, and nothing keeps it right | "), "{told}");
+}
+
+#[test]
+fn every_claim_but_those_of_a_dead_lvm_undoes_an_act() {
+    let plan = audit_of(|_| {}).plan.expect("nothing speaks against it");
+    let named: Vec<_> = plan.steps().iter().filter_map(|step| step.undone_by).collect();
+    for (at, claim) in plan.claims.iter().enumerate() {
+        let of_the_dead = matches!(claim, Claim::Half { .. } | Claim::Extended { .. });
+        assert_eq!(named.contains(&at), !of_the_dead, "{claim}");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::config::{self, Config};
 use crate::host::{
     Act, Answer, Cause, Cmd, Entry, Fault, Host, Kind, Link, Login, Look, Machine, Mount, Reach,
-    Rows, Secret, Space,
+    Rows, Secret, Space, Synchrony,
 };
 use crate::plan::audit::{Audit, Sampling, audit};
 use crate::plan::make::{self, Survey};
@@ -34,6 +34,7 @@ pub(super) struct World {
     pub(super) mounts: Vec<Mount>,
     pub(super) entries: BTreeMap<PathBuf, Entry>,
     pub(super) links: Vec<Link>,
+    pub(super) synchrony: Synchrony,
     pub(super) usage: Bytes,
     pub(super) free: Bytes,
     pub(super) lvs: String,
@@ -110,6 +111,7 @@ impl World {
             ],
             entries,
             links: Vec::new(),
+            synchrony: Synchrony::Within(Millis(12)),
             usage: Bytes(3 << 30),
             free: Bytes(100 << 30),
             lvs: include_str!("../../../tests/facts/lvm/lvs.json").into(),
@@ -279,6 +281,7 @@ impl Host for World {
             Look::List(path) => Answer::Names(self.names(path)),
             Look::Signal => Answer::Signal(self.signal),
             Look::Now => Answer::Nanos(self.clock.get()),
+            Look::Synchrony => Answer::Synchrony(self.synchrony),
             Look::Pause(ms) => {
                 self.clock.set(self.clock.get() + ms.0 * 1_000_000);
                 Answer::Done
