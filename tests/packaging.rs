@@ -8,6 +8,7 @@ mod completions;
 mod keys;
 mod list;
 mod pages;
+mod purge;
 
 use std::collections::BTreeMap;
 use std::fs;
