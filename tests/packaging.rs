@@ -9,6 +9,7 @@ mod keys;
 mod list;
 mod pages;
 mod purge;
+mod shipped;
 
 use std::collections::BTreeMap;
 use std::fs;
