@@ -26,6 +26,20 @@ fn the_monitored_scenario_lets_its_hooks_end() {
     assert!(limit > Millis(seconds * 1000), "{limit} end it before its {seconds} s are over");
 }
 
+/// What a weight slows down is the whole unit: lvm and our questions under the lock as well.
+#[test]
+fn the_unit_slows_nothing_down_but_the_copy() {
+    let unit = text("packaging/systemd/holdstill.service");
+    let slow = ["CPUWeight", "IOWeight", "Nice", "IOScheduling", "CPUQuota", "CPUScheduling"];
+    let keys = unit.lines().filter(|line| slow.iter().any(|key| line.starts_with(key)));
+    assert_eq!(keys.collect::<Vec<_>>(), Vec::<&str>::new());
+    for name in ["mariadb-replica-by-cron", "monitored", "mysql-replica-by-systemd"] {
+        let name = format!("config/scenarios/{name}.toml");
+        let config = config::parse(Path::new(&name), &text(&name)).expect("it is right");
+        assert!(config.copy.priority.nice.is_some() && config.copy.priority.io.is_some(), "{name}");
+    }
+}
+
 /// A line has an id only where it has a run, and no two lines have the same.
 #[test]
 fn the_collectors_name_no_two_lines_alike() {
