@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Code, Stop};
 use crate::host::{Act, Ask, Fault, Host, UNFINISHED};
-use crate::plan::Plan;
 use crate::run::{Event, Outcome};
 use crate::units::{Bytes, Millis};
 
@@ -28,7 +27,7 @@ const END: &str = ".json";
 pub struct Entry {
     /// The format's version.
     pub version: u32,
-    /// The run; one that was refused has an id of its own.
+    /// The run.
     pub run: String,
     /// The host it ran on.
     pub host: String,
@@ -116,13 +115,7 @@ impl Attempt {
         Ok(Self { run, host: machine.host, started, began_ns: host.now()? })
     }
 
-    /// The same, once its plan has given it its name.
-    #[must_use]
-    pub fn planned(&self, plan: &Plan) -> Self {
-        Self { run: plan.run.clone(), ..self.clone() }
-    }
-
-    /// Its id.
+    /// Its id, which its plan, its ledger and its record have as well.
     pub fn run(&self) -> &str {
         &self.run
     }

@@ -53,7 +53,7 @@ fn followed_up(
 ) -> (Outcome, Vec<String>, Faulty<Sim>) {
     let mut host = Faulty::new(sim, script);
     let (config, mut figures) = (configured(), Figures::default());
-    let attempt = Attempt::begin(&host).map(|attempt| attempt.planned(plan));
+    let attempt = Attempt::begin(&host);
     let outcome = run::backup(&mut host, plan, &mut |event| figures.note(&event));
     let attempt = attempt.expect("no blow falls on the first two calls");
     let wrong = aftermath::of_run(&mut host, &config, &attempt, &outcome, &figures);
@@ -72,7 +72,7 @@ fn a_success_is_noted_told_and_hooked() {
     let sim = host.inner();
     let all = noted(sim);
     let [Ok(entry)] = all.as_slice() else { panic!("{all:?}") };
-    assert_eq!((&entry.run, entry.exit), (&one.plan.run, 0));
+    assert_eq!((&entry.run, entry.exit), (&sim.world().machine.run_id(), 0));
     assert_eq!(entry.backup.as_ref(), outcome.published());
     assert_eq!((entry.files, entry.bytes.map(|bytes| bytes.0)), (Some(2), Some(65_536)));
     assert!(entry.locked_ms.is_some_and(|ms| ms.0 > 0), "{entry:?}");

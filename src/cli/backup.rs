@@ -69,6 +69,7 @@ pub(super) fn backup(typed: &Typed, verbose: bool) -> Code {
 fn whole(file: &Path, screen: &Screen) -> Result<Code, Stop> {
     let mut host = shown(screen, machine()?);
     let attempt = Attempt::begin(&host)?;
+    screen.named(attempt.run());
     let config = read(&host, file).inspect_err(|stop| unread(&mut host, file, &attempt, stop))?;
     let made = made(&mut host, &config, screen, &attempt);
     let (plan, outcome) = made.inspect_err(|stop| stopped(&mut host, &config, &attempt, stop))?;
@@ -89,18 +90,18 @@ fn made(
         lock(host, &config.state_dir, "a run that still plans")?;
         settle_the_dead(host, config, screen)?;
     }
-    let plan = plan::make::plan(host, config, &login, Asking::ToAct).map_err(Stop::Refused)?;
+    let asking = Asking::ToAct(attempt.run());
+    let plan = plan::make::plan(host, config, &login, asking).map_err(Stop::Refused)?;
     lock(host, &config.state_dir, &format!("run {}", plan.run))?;
     screen.begin(&plan);
-    let attempt = attempt.planned(&plan);
-    before(host, config, &attempt)?;
+    before(host, config, attempt)?;
     host.act(&Act::MakeDir(ledger::directory(&config.state_dir)))?;
     let mut figures = Figures::default();
     let outcome = run::backup(host, &plan, &mut |event| {
         figures.note(&event);
         screen.event(&event);
     });
-    tell(&aftermath::of_run(host, config, &attempt, &outcome, &figures));
+    tell(&aftermath::of_run(host, config, attempt, &outcome, &figures));
     Ok((plan, outcome))
 }
 
