@@ -1,20 +1,22 @@
-//! What follows a run that is over: its outcome in the history, the figures for monitoring, and the
-//! operator's hook. Nothing here changes how the run ended; what goes wrong is told.
+//! What follows a run that is over, or a recovery of dead ones: its outcome in the history, the
+//! figures for monitoring, and the operator's hook. Nothing here changes how the run ended; what
+//! goes wrong is told.
 //!
 //! Deliberately absent: anything at all where writes may still be stopped. The ledger is kept then,
 //! and tells more; and the dead-man, which lets go once more when we end, must not wait.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::claim::Claim;
 use crate::config::Config;
 use crate::error::Stop;
 use crate::history::{self, Attempt, Entry, Figures};
 use crate::hooks::{self, Moment};
 use crate::host::{Ask, Fault, Host};
+use crate::ledger::Ledger;
+use crate::recover::{self, End, Recovered};
 use crate::run::Outcome;
-use crate::settle::{self, Left};
-use crate::textfile;
+use crate::settle;
+use crate::{store, textfile};
 
 /// Follows a run up that began. The caller holds the run lock. What went wrong, each in a line.
 pub fn of_run(
@@ -42,12 +44,12 @@ pub fn of_stop(
     attempt: &Attempt,
     stop: &Stop,
 ) -> Vec<String> {
-    if matches!(stop, Stop::Unsettled { server: settle::Server::MayStandStill, .. }) {
+    if may_stand_still_by(stop) {
         return vec![NOTHING_DONE.into()];
     }
     let entry = attempt.stopped(host, stop);
     let mut wrong = Told::default();
-    match note(host, config, &entry) {
+    match note(host, &config.state_dir, &entry, history::save) {
         Ok(Noted::Yes) => all_but_the_history(host, config, attempt, &entry, &mut wrong),
         Ok(Noted::NoPlace) => hook(host, config, attempt, &entry, &mut wrong),
         Err(fault) => {
@@ -68,13 +70,93 @@ pub fn only_noted(
 ) -> Vec<String> {
     let entry = attempt.stopped(host, stop);
     let mut wrong = Told::default();
-    wrong.note(NOTED, note_in(host, state_dir, &entry).map(drop));
+    wrong.note(NOTED, note(host, state_dir, &entry, history::write).map(drop));
     wrong.0
+}
+
+/// Follows a run up that did not begin since the run lock could not be taken, for another reason
+/// than somebody who has it: a full disk, or one that has become read-only. The hook needs neither.
+pub fn without_lock(
+    host: &mut dyn Host,
+    config: &Config,
+    attempt: &Attempt,
+    stop: &Stop,
+) -> Vec<String> {
+    if may_stand_still_by(stop) {
+        return vec![NOTHING_DONE.into()];
+    }
+    let entry = attempt.stopped(host, stop);
+    let mut wrong = Told::default();
+    wrong.note(NOTED, note(host, &config.state_dir, &entry, history::write).map(drop));
+    match is_held_by_another(host, config) {
+        Ok(false) => hook(host, config, attempt, &entry, &mut wrong),
+        Ok(true) => wrong.0.push(NO_HOOK.into()),
+        Err(fault) => wrong.note(NO_HOOK, Err(fault)),
+    }
+    wrong.0
+}
+
+/// Whether somebody else has the run lock. One that we have is not to be taken for another's where
+/// no more can be written into it.
+fn is_held_by_another(host: &dyn Host, config: &Config) -> Result<bool, Fault> {
+    let us = format!("process {},", host.machine()?.pid);
+    let holder = host.run_lock(&config.state_dir.join("lock"))?;
+    Ok(holder.is_some_and(|holder| !holder.contains(&us)))
+}
+
+/// Follows up what became of dead runs. One that is settled and has told no end by itself is noted;
+/// `by` is who has settled it. Prometheus is told where a configuration says how. The caller holds
+/// the run lock.
+pub fn of_recovery(
+    host: &mut dyn Host,
+    state_dir: &Path,
+    config: Option<&Config>,
+    all: &[Recovered],
+    by: &str,
+) -> Vec<String> {
+    if recover::server(all) == settle::Server::MayStandStill {
+        return vec![NOTHING_TOLD.into()];
+    }
+    let mut wrong = Told::default();
+    for one in all {
+        if let End::Clean { ledger } = &one.end {
+            wrong.note(NOTED, note_untold(host, state_dir, ledger, by));
+        }
+    }
+    if let Some(config) = config {
+        figures(host, config, &mut wrong);
+    }
+    wrong.0
+}
+
+/// Notes how a run ended that has not told it itself.
+fn note_untold(
+    host: &mut dyn Host,
+    state_dir: &Path,
+    ledger: &Ledger,
+    by: &str,
+) -> Result<(), Fault> {
+    if host.entry(&history::path(state_dir, &ledger.run))?.is_some() {
+        return Ok(());
+    }
+    let now = host.machine()?.began();
+    let entry = history::untold(ledger, now, published(host, ledger), by);
+    history::save(host, state_dir, &entry)
+}
+
+/// The backup that a run published before it died, if it is seen.
+fn published(host: &dyn Host, ledger: &Ledger) -> Option<PathBuf> {
+    let path = ledger.destination()?.join(&ledger.run);
+    let record = host.file(&path.join(store::RECORD)).ok()??;
+    (store::run_of(&record)? == ledger.run).then_some(path)
 }
 
 const NOTED: &str = "cannot note the outcome";
 const NOTHING_DONE: &str =
     "the outcome is not noted and no hook is run: writes may still be stopped";
+const NOTHING_TOLD: &str =
+    "no outcome is noted and Prometheus is not told: writes may still be stopped";
+const NO_HOOK: &str = "no hook is run: another run may be alive";
 
 /// What went wrong, in lines.
 #[derive(Default)]
@@ -94,16 +176,20 @@ enum Noted {
     NoPlace,
 }
 
-fn note(host: &mut dyn Host, config: &Config, entry: &Entry) -> Result<Noted, Fault> {
-    note_in(host, &config.state_dir, entry)
-}
+/// How an outcome is written: by one who is alone, or by anybody.
+type Write = fn(&mut dyn Host, &Path, &Entry) -> Result<(), Fault>;
 
 /// Only where the state directory is there and ours: a refusal makes nothing.
-fn note_in(host: &mut dyn Host, state_dir: &Path, entry: &Entry) -> Result<Noted, Fault> {
+fn note(
+    host: &mut dyn Host,
+    state_dir: &Path,
+    entry: &Entry,
+    write: Write,
+) -> Result<Noted, Fault> {
     let us = host.machine()?.uid;
     match host.entry(state_dir)? {
         Some(found) if us == 0 || us == found.uid => {
-            history::save(host, state_dir, entry).map(|()| Noted::Yes)
+            write(host, state_dir, entry).map(|()| Noted::Yes)
         }
         _ => Ok(Noted::NoPlace),
     }
@@ -116,10 +202,14 @@ fn all_but_the_history(
     entry: &Entry,
     wrong: &mut Told,
 ) {
-    if let Some(path) = &config.monitoring.textfile {
-        wrong.note("cannot tell Prometheus", textfile::refresh(host, &config.state_dir, path));
-    }
+    figures(host, config, wrong);
     hook(host, config, attempt, entry, wrong);
+}
+
+fn figures(host: &mut dyn Host, config: &Config, wrong: &mut Told) {
+    if let Some(path) = &config.monitoring.textfile {
+        wrong.note("cannot tell Prometheus", textfile::refresh(host, config, path));
+    }
 }
 
 fn hook(host: &mut dyn Host, config: &Config, attempt: &Attempt, entry: &Entry, wrong: &mut Told) {
@@ -133,12 +223,11 @@ fn hook(host: &mut dyn Host, config: &Config, attempt: &Attempt, entry: &Entry, 
 fn may_stand_still(outcome: &Outcome) -> bool {
     let late = |fault: &Fault| fault.is_overdue();
     settle::server(&outcome.left) == settle::Server::MayStandStill
-        || outcome.left.iter().any(removal_is_late)
         || outcome.kept.as_ref().is_some_and(late)
         || outcome.result.as_ref().is_err_and(|failure| late(&failure.fault))
 }
 
-/// lvm suspends the origin to remove its snapshot.
-fn removal_is_late(left: &Left) -> bool {
-    matches!(left.claim, Claim::Snapshot { .. }) && left.fault.is_overdue()
+/// The same where a dead run is not settled.
+fn may_stand_still_by(stop: &Stop) -> bool {
+    matches!(stop, Stop::Unsettled { server: settle::Server::MayStandStill, .. })
 }

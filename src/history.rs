@@ -1,16 +1,18 @@
 //! The outcomes of runs on disk, a file each, for monitoring: written once, when a run is over and
-//! its ledger is closed. A run that died has none; its ledger tells of it.
+//! its ledger is closed. A run that died has none, but a ledger; who settles that notes it here.
 //!
 //! Deliberately absent: any say in what a run does. What cannot be written costs a message.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::config::Config;
 use crate::error::{Code, Stop};
-use crate::host::{Act, Ask, Fault, Host, UNFINISHED};
-use crate::plan::Plan;
+use crate::host::{Act, Ask, Fault, Host, UNFINISHED, run_began};
+use crate::ledger::Ledger;
 use crate::run::{Event, Outcome};
 use crate::units::{Bytes, Millis};
 
@@ -28,18 +30,21 @@ const END: &str = ".json";
 pub struct Entry {
     /// The format's version.
     pub version: u32,
-    /// The run; one that was refused has an id of its own.
+    /// The run.
     pub run: String,
     /// The host it ran on.
     pub host: String,
+    /// Where its backup was to go: of two servers on a host, whose it is. Nothing if its
+    /// configuration could not be read.
+    pub destination: Option<PathBuf>,
     /// When it began, in UTC.
     pub started: Timestamp,
-    /// When it was over, in UTC.
+    /// When it was over, in UTC; of one that has not told its end, when that was settled.
     pub ended: Timestamp,
-    /// How long it took, on the monotonic clock.
-    pub took_ms: Millis,
-    /// The exit code.
-    pub exit: u8,
+    /// How long it took, on the monotonic clock; nothing if it has not told its end.
+    pub took_ms: Option<Millis>,
+    /// The exit code; nothing if it has not told its end.
+    pub exit: Option<u8>,
     /// The phase it failed in; nothing if it did not, or if it had not begun.
     pub phase: Option<String>,
     /// Why it failed.
@@ -83,6 +88,7 @@ pub struct Figures {
 pub struct Attempt {
     run: String,
     host: String,
+    destination: Option<PathBuf>,
     started: Timestamp,
     began_ns: u64,
 }
@@ -113,16 +119,17 @@ impl Attempt {
     pub fn begin(host: &dyn Host) -> Result<Self, Fault> {
         let machine = host.machine()?;
         let (run, started) = (machine.run_id(), machine.began());
-        Ok(Self { run, host: machine.host, started, began_ns: host.now()? })
+        let began_ns = host.now()?;
+        Ok(Self { run, host: machine.host, destination: None, started, began_ns })
     }
 
-    /// The same, once its plan has given it its name.
+    /// The same, once it is known what it is to do.
     #[must_use]
-    pub fn planned(&self, plan: &Plan) -> Self {
-        Self { run: plan.run.clone(), ..self.clone() }
+    pub fn of(self, config: &Config) -> Self {
+        Self { destination: Some(config.destination.directory.clone()), ..self }
     }
 
-    /// Its id.
+    /// Its id, which its plan, its ledger and its record have as well.
     pub fn run(&self) -> &str {
         &self.run
     }
@@ -167,14 +174,21 @@ impl Attempt {
     fn over(&self, host: &dyn Host, code: Code) -> Entry {
         let ended = host.machine().map_or(self.started, |machine| machine.began());
         let nanos = host.now().unwrap_or(self.began_ns).saturating_sub(self.began_ns);
+        let took_ms = Some(Millis(nanos / 1_000_000));
+        Entry { took_ms, exit: Some(code.number()), ..self.untold(ended) }
+    }
+
+    /// Nothing is known of it but that it is over.
+    fn untold(&self, ended: Timestamp) -> Entry {
         Entry {
             version: VERSION,
             run: self.run.clone(),
             host: self.host.clone(),
+            destination: self.destination.clone(),
             started: self.started,
             ended,
-            took_ms: Millis(nanos / 1_000_000),
-            exit: code.number(),
+            took_ms: None,
+            exit: None,
             phase: None,
             fault: None,
             backup: None,
@@ -191,22 +205,46 @@ impl Attempt {
     }
 }
 
+/// How a run ended that has told no end, as far as its ledger tells; `backup` is what it published
+/// all the same, and `by` is who has settled what it left.
+pub fn untold(ledger: &Ledger, now: Timestamp, backup: Option<PathBuf>, by: &str) -> Entry {
+    let attempt = Attempt {
+        run: ledger.run.clone(),
+        host: ledger.host.clone(),
+        destination: ledger.destination().map(Path::to_path_buf),
+        started: run_began(&ledger.run).unwrap_or(now),
+        began_ns: 0,
+    };
+    let fault = format!("it died, or was not sure that the server goes on; settled by {by}");
+    Entry { fault: Some(fault), backup, ..attempt.untold(now) }
+}
+
 /// The directory of the outcomes below the state directory.
 pub fn directory(state_dir: &Path) -> PathBuf {
     state_dir.join("runs")
 }
 
-/// Writes an outcome, and removes those that are too old. Idempotent.
+/// The outcome of a run.
+pub fn path(state_dir: &Path, run: &str) -> PathBuf {
+    directory(state_dir).join(format!("{run}{END}"))
+}
+
+/// Writes an outcome, and removes those that are too old. Idempotent; the caller has the run lock.
 pub fn save(host: &mut dyn Host, state_dir: &Path, entry: &Entry) -> Result<(), Fault> {
-    let text = serde_json::to_string_pretty(entry).map_err(|e| Fault::refused(e.to_string()))?;
-    let path = directory(state_dir).join(format!("{}{END}", entry.run));
-    host.act(&Act::MakeDir(directory(state_dir)))?;
-    host.act(&Act::WriteFile { path, text: text + "\n" })?;
+    write(host, state_dir, entry)?;
     prune(host, state_dir)
 }
 
-/// Removes the oldest but for the last success, whose figures are still told, and what interrupted
-/// writes left.
+/// Writes an outcome, and touches no other: whoever has the run lock may be at work on those.
+pub fn write(host: &mut dyn Host, state_dir: &Path, entry: &Entry) -> Result<(), Fault> {
+    let text = serde_json::to_string_pretty(entry).map_err(|e| Fault::refused(e.to_string()))?;
+    host.act(&Act::MakeDir(directory(state_dir)))?;
+    let path = path(state_dir, &entry.run);
+    host.act(&Act::WriteFile { path, text: text + "\n" }).map(drop)
+}
+
+/// Removes the oldest but for the last success of each destination, whose figures are still told,
+/// and what interrupted writes left.
 fn prune(host: &mut dyn Host, state_dir: &Path) -> Result<(), Fault> {
     let directory = directory(state_dir);
     let names = host.list(&directory)?;
@@ -221,8 +259,14 @@ fn prune(host: &mut dyn Host, state_dir: &Path) -> Result<(), Fault> {
         return Ok(());
     }
     let all = find(host, state_dir)?;
-    let success = last_success(&all).map(|entry| format!("{}{END}", entry.run));
-    for name in whole[..old].iter().filter(|name| Some(**name) != success.as_ref()) {
+    let places: BTreeSet<_> = all.iter().flatten().map(|entry| &entry.destination).collect();
+    let last = |place: &Option<PathBuf>| {
+        let of_place = all.iter().flatten().filter(|entry| entry.destination == *place);
+        newest(of_place.filter(|entry| entry.backup.is_some())).map(|entry| &entry.run)
+    };
+    let kept: Vec<String> =
+        places.into_iter().filter_map(last).map(|run| format!("{run}{END}")).collect();
+    for name in whole[..old].iter().filter(|name| !kept.contains(name)) {
         host.act(&Act::RemoveFile(directory.join(name)))?;
     }
     Ok(())
@@ -238,6 +282,15 @@ pub fn find(host: &dyn Host, state_dir: &Path) -> Result<Vec<Result<Entry, Strin
         parse(&text.unwrap_or_default()).map_err(|why| format!("'{}': {why}", path.display()))
     };
     Ok(names.iter().filter(|name| name.ends_with(END)).map(read).collect())
+}
+
+/// Of all outcomes those of one destination, and those of which nobody knows whose they are.
+pub fn of_destination(
+    all: Vec<Result<Entry, String>>,
+    destination: &Path,
+) -> Vec<Result<Entry, String>> {
+    let is_of = |entry: &Entry| entry.destination.as_ref().is_none_or(|one| one == destination);
+    all.into_iter().filter(|one| one.as_ref().map_or(true, is_of)).collect()
 }
 
 /// Reads an outcome's text.
@@ -256,12 +309,16 @@ pub fn parse(text: &str) -> Result<Entry, String> {
 
 /// The outcome that came last. A run that found another one alive began later and ended earlier.
 pub fn last(all: &[Result<Entry, String>]) -> Option<&Entry> {
-    all.iter().flatten().max_by_key(|entry| entry.ended)
+    newest(all.iter().flatten())
 }
 
 /// The outcome that last published a backup.
 pub fn last_success(all: &[Result<Entry, String>]) -> Option<&Entry> {
-    all.iter().flatten().filter(|entry| entry.backup.is_some()).max_by_key(|entry| entry.ended)
+    newest(all.iter().flatten().filter(|entry| entry.backup.is_some()))
+}
+
+fn newest<'a>(all: impl Iterator<Item = &'a Entry>) -> Option<&'a Entry> {
+    all.max_by_key(|entry| entry.ended)
 }
 
 #[cfg(test)]
@@ -274,6 +331,7 @@ pub(crate) mod tests {
         let attempt = Attempt {
             run: format!("{}-00002a", started.strftime("%Y%m%dT%H%M%SZ")),
             host: "db1".into(),
+            destination: Some("/backup".into()),
             started,
             began_ns: 0,
         };
@@ -281,7 +339,8 @@ pub(crate) mod tests {
         let entry = attempt.stopped(&crate::host::dry::DryRun(Linux::new().unwrap()), &refused);
         let backup = matches!(exit, 0 | 5).then(|| "/backup/one".into());
         let ended = started + jiff::SignedDuration::from_secs(60);
-        Entry { ended, took_ms: Millis(60_250), exit, backup, fault: None, ..entry }
+        let took_ms = Some(Millis(60_250));
+        Entry { ended, took_ms, exit: Some(exit), backup, fault: None, ..entry }
     }
 
     fn runs(state_dir: &Path) -> Vec<String> {
@@ -322,6 +381,41 @@ pub(crate) mod tests {
         assert_eq!(last(&all), Some(&entry(102, 4)));
         assert_eq!(all[1], Ok(entry(3, 4)), "2 is gone");
         assert!(runs(home.path()).iter().all(|name| name.ends_with(END)), "a stray is left");
+    }
+
+    #[test]
+    fn of_two_servers_each_keeps_its_last_success_and_is_told_its_own() {
+        let home = tempfile::tempdir().unwrap();
+        let mut host = Linux::new().unwrap();
+        let other = Entry { destination: Some("/other".into()), ..entry(0, 0) };
+        save(&mut host, home.path(), &other).unwrap();
+        let unknown = Entry { destination: None, ..entry(1, 2) };
+        save(&mut host, home.path(), &unknown).unwrap();
+        for second in 2..=102 {
+            save(&mut host, home.path(), &entry(second, 0)).unwrap();
+        }
+        let all = find(&host, home.path()).unwrap();
+        assert_eq!((all.len(), &all[0]), (RUNS_KEPT_MAX + 1, &Ok(other.clone())));
+        let of = |place: &str| of_destination(all.clone(), Path::new(place));
+        assert_eq!(of("/other/"), [Ok(other)]);
+        assert_eq!(of("/backup").len(), RUNS_KEPT_MAX);
+        assert_eq!(of_destination(vec![Ok(unknown.clone())], Path::new("/x")), [Ok(unknown)]);
+        assert_eq!(of_destination(vec![Err("cut".into())], Path::new("/x")).len(), 1);
+    }
+
+    #[test]
+    fn who_is_alone_removes_and_nobody_else() {
+        let home = tempfile::tempdir().unwrap();
+        let mut host = Linux::new().unwrap();
+        let stray = directory(home.path()).join("20260101T000000Z-00002a.json.new");
+        host.act(&Act::MakeDir(directory(home.path()))).unwrap();
+        host.act(&Act::WriteFile { path: stray, text: "{".into() }).unwrap();
+        for second in 0..=101 {
+            write(&mut host, home.path(), &entry(second, 75)).unwrap();
+        }
+        assert_eq!(runs(home.path()).len(), 103, "it removed what another one may be writing");
+        save(&mut host, home.path(), &entry(102, 4)).unwrap();
+        assert_eq!(runs(home.path()).len(), RUNS_KEPT_MAX);
     }
 
     #[test]

@@ -33,6 +33,16 @@ pub struct Ledger {
     pub claims: Vec<Claim>,
 }
 
+impl Ledger {
+    /// Where the run's backup was to go.
+    pub fn destination(&self) -> Option<&Path> {
+        self.claims.iter().find_map(|claim| match claim {
+            Claim::Partial { directory, .. } => directory.parent(),
+            _ => None,
+        })
+    }
+}
+
 /// The directory of the ledgers below the state directory.
 pub fn directory(state_dir: &Path) -> PathBuf {
     state_dir.join("ledger")

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::claim::Claim;
 use crate::host::{Ask, Fault, Host, Machine};
 use crate::ledger::{self, Found, Ledger};
-use crate::settle::{Left, settle};
+use crate::settle::{self, Left, settle};
 
 /// What became of one ledger.
 #[derive(Clone, Debug)]
@@ -23,8 +23,8 @@ pub struct Recovered {
 pub enum End {
     /// Nothing of the run is left, and its ledger is dropped.
     Clean {
-        /// The run.
-        run: String,
+        /// What it said.
+        ledger: Ledger,
     },
     /// Something is left, or the ledger could not be dropped; it is kept.
     Kept {
@@ -49,6 +49,26 @@ impl End {
     }
 }
 
+/// Who settles dead runs, as the run lock tells it: a recovery ...
+pub const RECOVERY: &str = "a recovery";
+
+/// ... and a run before it plans.
+pub const STILL_PLANS: &str = "a run that still plans";
+
+/// Whether the holder of the run lock, in its own words, is one who settles dead runs.
+pub fn settles(holder: &str) -> bool {
+    [RECOVERY, STILL_PLANS].iter().any(|words| holder.starts_with(words))
+}
+
+/// Whether the server goes on, whatever the dead left.
+pub fn server(all: &[Recovered]) -> settle::Server {
+    let stands = |one: &Recovered| match &one.end {
+        End::Kept { left, .. } => settle::server(left) == settle::Server::MayStandStill,
+        End::Clean { .. } | End::Unusable { .. } => false,
+    };
+    if all.iter().any(stands) { settle::Server::MayStandStill } else { settle::Server::GoesOn }
+}
+
 /// Settles every ledger of the state directory. Idempotent.
 pub fn recover(host: &mut dyn Host, state_dir: &Path) -> Result<Vec<Recovered>, Fault> {
     let machine = host.machine()?;
@@ -65,24 +85,24 @@ fn recover_one(host: &mut dyn Host, machine: &Machine, found: Found) -> Recovere
         Ok(ledger) if ledger.host != machine.host => End::Unusable {
             why: format!("it is of host '{}', this is '{}'", ledger.host, machine.host),
         },
-        Ok(ledger) => settle_ledger(host, machine, &found.path, &ledger),
+        Ok(ledger) => settle_ledger(host, machine, &found.path, ledger),
     };
     Recovered { path: found.path, end }
 }
 
-fn settle_ledger(host: &mut dyn Host, machine: &Machine, path: &Path, ledger: &Ledger) -> End {
+fn settle_ledger(host: &mut dyn Host, machine: &Machine, path: &Path, ledger: Ledger) -> End {
     let run = ledger.run.clone();
     let server = match host.entry(&ledger::resumed(path)) {
         Ok(None) => Server::MayStand,
         Ok(Some(_)) => Server::Resumed,
         Err(fault) => return End::Kept { run, left: Vec::new(), ledger: Some(fault) },
     };
-    let left = settle(host, &still_possible(machine, ledger, server));
+    let left = settle(host, &still_possible(machine, &ledger, server));
     if !left.is_empty() {
         return End::Kept { run, left, ledger: None };
     }
     match ledger::drop_it(host, path) {
-        Ok(()) => End::Clean { run },
+        Ok(()) => End::Clean { ledger },
         Err(fault) => End::Kept { run, left, ledger: Some(fault) },
     }
 }

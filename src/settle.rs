@@ -25,7 +25,8 @@ pub enum Server {
     MayStandStill,
 }
 
-/// Whether the server goes on. An applier that is left stopped stops nobody's writes.
+/// Whether the server goes on. An applier that is left stopped stops nobody's writes; an lvm that
+/// may still remove a snapshot does: it suspends the origin for that.
 pub fn server(left: &[Left]) -> Server {
     let stops = |one: &Left| match one.claim {
         Claim::Frozen { .. }
@@ -34,8 +35,8 @@ pub fn server(left: &[Left]) -> Server {
         | Claim::Shell { .. }
         | Claim::Half { .. }
         | Claim::Extended { .. } => true,
+        Claim::Snapshot { .. } => one.fault.is_overdue(),
         Claim::Partial { .. }
-        | Claim::Snapshot { .. }
         | Claim::Mounted { .. }
         | Claim::Copying
         | Claim::Replication { .. } => false,

@@ -7,15 +7,18 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use crate::config::Config;
 use crate::history::{self, Entry};
 use crate::host::{Act, Fault, Host};
 use crate::ledger;
 use crate::units::Millis;
 
-/// Writes the file anew from what is on disk. Idempotent; the caller holds the run lock.
-pub fn refresh(host: &mut dyn Host, state_dir: &Path, path: &Path) -> Result<(), Fault> {
-    let all = history::find(host, state_dir)?;
-    let leftovers = ledger::find(host, state_dir)?.len();
+/// Writes the file anew from what is on disk of the runs to this destination. Idempotent; the
+/// caller holds the run lock.
+pub fn refresh(host: &mut dyn Host, config: &Config, path: &Path) -> Result<(), Fault> {
+    let all = history::find(host, &config.state_dir)?;
+    let all = history::of_destination(all, &config.destination.directory);
+    let leftovers = ledger::find(host, &config.state_dir)?.len();
     let text = text(history::last(&all), history::last_success(&all), leftovers);
     host.act(&Act::WriteReadable { path: path.into(), text }).map(drop)
 }
@@ -35,13 +38,13 @@ pub fn text(last: Option<&Entry>, success: Option<&Entry>, leftovers: usize) -> 
         ("last_run_timestamp_seconds", "When the last run ended.", last.map(unix)),
         (
             "last_run_exit_code",
-            "The exit code of the last run; 0 and 5 have published a backup.",
-            last.map(|entry| entry.exit.to_string()),
+            "The exit code of the last run; 0 and 5 have published a backup, -1 has told no end.",
+            last.map(|entry| entry.exit.map_or("-1".into(), |exit| exit.to_string())),
         ),
         (
             "last_run_duration_seconds",
             "How long the last run took.",
-            last.map(|entry| seconds(entry.took_ms)),
+            last.and_then(|entry| entry.took_ms.map(seconds)),
         ),
         (
             "backup_bytes",
@@ -149,6 +152,16 @@ mod tests {
         assert_eq!(value("last_run_exit_code"), Some(4.0));
         assert_eq!((value("backup_bytes"), value("leftovers")), (Some(5.0), Some(1.0)));
         assert_eq!(value("cow_peak_ratio"), None, "it was on a thin volume");
+    }
+
+    #[test]
+    fn a_run_that_told_no_end_has_no_exit_code_and_alarms_all_the_same() {
+        let died = Entry { exit: None, took_ms: None, backup: None, ..entry(100, 0) };
+        let told = parsed(&text(Some(&died), Some(&entry(0, 0)), 0));
+        let value = |name: &str| told.iter().find(|(one, _)| one.ends_with(name)).map(|one| one.1);
+        assert_eq!(value("last_run_exit_code"), Some(-1.0));
+        assert_eq!(value("last_run_duration_seconds"), None);
+        assert_eq!(value("last_success_timestamp_seconds"), Some(1_790_000_060.0));
     }
 
     #[test]

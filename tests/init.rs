@@ -423,3 +423,23 @@ fn a_file_is_written_whole_closed_and_once() {
     assert_eq!((mode(&path) & 0o777, mode(directory) & 0o777), (0o600, 0o700));
     assert_eq!(std::fs::read_dir(directory).expect("it can be read").count(), 1);
 }
+
+#[test]
+fn a_second_server_gets_places_of_its_own() {
+    let mut fake = Fake::with("mariadbd", MARIADB);
+    let usual =
+        |of: &str| format!("[server]\nsocket = '{of}'\n[destination]\ndirectory = '/backup'\n");
+    fake.file(CONFIG, &usual(SECOND), 0o600);
+    let asked = Asked { config: "/etc/holdstill/db-1.toml".into(), ..asked() };
+    let stop = init::find(&fake, &asked, None).expect_err("the backups would be mixed");
+    assert!(stop.message().contains("'mkdir -m 700 /backup/db-1'"), "{}", stop.message());
+    fake.entries.extend([entry("/backup/db-1", Kind::Directory, "8:17", 0o700)]);
+    let asked = Asked { destination: Some("/backup/db-1".into()), ..asked };
+    let written =
+        |fake: &Fake| init::compose(&init::find(fake, &asked, None).expect("all is there"));
+    let own = "state_dir = \"/var/lib/holdstill-db-1\"\nrun_dir = \"/run/holdstill-db-1\"\n";
+    assert!(written(&fake).contains(own), "{}", written(&fake));
+    config::parse(&asked.config, &written(&fake)).expect("what is written can be read");
+    fake.file(CONFIG, &usual(SOCKET), 0o600);
+    assert!(!written(&fake).contains("state_dir"), "it is the same server");
+}

@@ -3,6 +3,7 @@
 // Tests may read clocks, files and the environment; the engine may not.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::print_stdout)]
 
+mod aftermath;
 mod cli;
 mod common;
 mod configured;

@@ -20,10 +20,10 @@ use holdstill::{aftermath, ledger, settle};
 use crate::common::{STATE, Scenario, golden, scenario};
 
 const PROGRAM: &str = "/usr/local/sbin/tell";
-const PROM: &str = "/var/lib/prom/holdstill.prom";
+pub(crate) const PROM: &str = "/var/lib/prom/holdstill.prom";
 const FACTS: &str = "/run/holdstill/hook.json";
 
-fn configured() -> Config {
+pub(crate) fn configured() -> Config {
     let hook = format!("['{PROGRAM}', 'dba']");
     let text = format!(
         "state_dir = '{STATE}'\n[hooks]\nbefore = {hook}\nafter = {hook}\non_failure = {hook}\n\
@@ -33,7 +33,7 @@ fn configured() -> Config {
 }
 
 /// A machine where the hook's program and the collector's directory are.
-fn equipped(scenario: &Scenario) -> Sim {
+pub(crate) fn equipped(scenario: &Scenario) -> Sim {
     let sim = scenario.sim.clone();
     let mut world = sim.arrange();
     world.programs.push(PROGRAM.into());
@@ -53,14 +53,14 @@ fn followed_up(
 ) -> (Outcome, Vec<String>, Faulty<Sim>) {
     let mut host = Faulty::new(sim, script);
     let (config, mut figures) = (configured(), Figures::default());
-    let attempt = Attempt::begin(&host).map(|attempt| attempt.planned(plan));
+    let attempt = Attempt::begin(&host).map(|attempt| attempt.of(&config));
     let outcome = run::backup(&mut host, plan, &mut |event| figures.note(&event));
     let attempt = attempt.expect("no blow falls on the first two calls");
     let wrong = aftermath::of_run(&mut host, &config, &attempt, &outcome, &figures);
     (outcome, wrong, host)
 }
 
-fn noted(sim: &Sim) -> Vec<Result<Entry, String>> {
+pub(crate) fn noted(sim: &Sim) -> Vec<Result<Entry, String>> {
     history::find(sim, Path::new(STATE)).expect("it can be read")
 }
 
@@ -72,7 +72,8 @@ fn a_success_is_noted_told_and_hooked() {
     let sim = host.inner();
     let all = noted(sim);
     let [Ok(entry)] = all.as_slice() else { panic!("{all:?}") };
-    assert_eq!((&entry.run, entry.exit), (&one.plan.run, 0));
+    assert_eq!((&entry.run, entry.exit), (&sim.world().machine.run_id(), Some(0)));
+    assert_eq!(entry.destination.as_deref(), Some(Path::new("/backup")));
     assert_eq!(entry.backup.as_ref(), outcome.published());
     assert_eq!((entry.files, entry.bytes.map(|bytes| bytes.0)), (Some(2), Some(65_536)));
     assert!(entry.locked_ms.is_some_and(|ms| ms.0 > 0), "{entry:?}");
@@ -185,7 +186,7 @@ fn a_refusal_makes_no_state_directory_and_is_noted_where_there_is_one() {
     assert_eq!(aftermath::of_stop(&mut sim, &configured(), &attempt, &stop), Vec::<String>::new());
     let all = noted(&sim);
     let [Ok(entry)] = all.as_slice() else { panic!("{all:?}") };
-    assert_eq!((entry.exit, entry.fault.as_deref()), (3, Some("there is no room")));
+    assert_eq!((entry.exit, entry.fault.as_deref()), (Some(3), Some("there is no room")));
     assert_eq!(sim.world().hooked.len(), 2);
 
     let busy = Stop::Busy { holder: "run 7".into() };
@@ -248,10 +249,10 @@ fn script(seen: &Path) -> String {
 }
 
 /// A place with a configuration, and what a check says of it.
-struct Place(tempfile::TempDir);
+pub(crate) struct Place(tempfile::TempDir);
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let place = Self(tempfile::tempdir().expect("a directory can be made"));
         let home = place.0.path().display();
         let text = format!(
@@ -262,14 +263,18 @@ impl Place {
         place
     }
 
-    fn file(&self, name: &str, text: &str) {
+    pub(crate) fn home(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn file(&self, name: &str, text: &str) {
         let path = self.0.path().join(name);
         fs::create_dir_all(path.parent().expect("it has one")).expect("it can be made");
         fs::write(path, text).expect("it can be written");
     }
 
     /// A backup that began so long ago.
-    fn backup(&self, name: &str, hours_ago: i64) {
+    pub(crate) fn backup(&self, name: &str, hours_ago: i64) {
         let started = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(hours_ago);
         let text = serde_json::json!({
             "run": name, "state": "published", "started": started.to_string(),
@@ -291,7 +296,7 @@ impl Place {
         (done.status.code().expect("it ends by itself"), line)
     }
 
-    fn expect(&self, more: &[&str], code: i32, begin: &str) -> String {
+    pub(crate) fn expect(&self, more: &[&str], code: i32, begin: &str) -> String {
         let (found, line) = self.check(more);
         assert!(found == code && line.starts_with(begin), "{found}: {line}");
         line
@@ -299,7 +304,7 @@ impl Place {
 }
 
 const OLD: &str = "20260101T030000Z-00002a";
-const NEW: &str = "20260102T030000Z-00002b";
+pub(crate) const NEW: &str = "20260102T030000Z-00002b";
 
 #[test]
 fn a_check_tells_how_the_backups_are() {
@@ -325,7 +330,8 @@ fn a_check_tells_of_the_dead_and_not_of_the_living() {
     place.backup(NEW, 3);
     let run = "20260103T030000Z-00002c";
     place.file(&format!("state/ledger/{run}.json"), "{}");
-    place.expect(&[], 2, &format!("CRITICAL - run {run} died or left something"));
+    let line = place.expect(&[], 2, &format!("CRITICAL - run {run}, begun "));
+    assert!(line.contains("ago, died or left something: run 'holdstill recover'"), "{line}");
     let mut host = holdstill::host::linux::Linux::new().expect("the process can be prepared");
     let path = place.0.path().join("state/lock");
     let mut lock = |text: &str| {
@@ -335,9 +341,12 @@ fn a_check_tells_of_the_dead_and_not_of_the_living() {
     let line = place.expect(&[], 0, "OK - ");
     assert!(line.contains(&format!("alive: run {run}, process 7")), "{line}");
     lock("run 20260104T030000Z-00002d, process 7, since then");
-    place.expect(&[], 2, &format!("CRITICAL - run {run} died or left something"));
+    place.expect(&[], 2, &format!("CRITICAL - run {run}, begun "));
     lock("a recovery, process 7, since then");
-    place.expect(&[], 0, "OK - ");
+    let line = place.expect(&[], 1, &format!("WARNING - run {run}, begun "));
+    assert!(line.contains("ago, died or left something and is being settled; "), "{line}");
+    lock("a run that was refused, process 7, since then");
+    place.expect(&[], 2, "CRITICAL - run");
     drop(host);
     place.expect(&[], 2, "CRITICAL - run");
 }
@@ -356,8 +365,11 @@ fn a_check_tells_of_the_last_run_and_never_all_clear_of_what_it_cannot_read() {
     place.file(&format!("state/runs/{}.json", attempt.run()), &text);
     let line = place.expect(&[], 1, "WARNING - the last run, ");
     assert!(line.contains("was refused: there is / no room; "), "{line}");
-    place.file("state/runs/20260104T030000Z-00002d.json", &text[..99]);
-    place.expect(&[], 1, "WARNING");
+    let cut = "state/runs/20260104T030000Z-00002d.json";
+    place.file(cut, &text[..99]);
+    let line = place.expect(&[], 1, "WARNING");
+    let told = format!("the outcome of a run cannot be read: '{}/{cut}'", place.home().display());
+    assert!(line.contains(&told), "{line}");
     place.file("h.toml", "[destination\n");
     place.expect(&[], 3, "UNKNOWN - ");
 }

@@ -8,6 +8,8 @@ mod completions;
 mod keys;
 mod list;
 mod pages;
+mod purge;
+mod shipped;
 
 use std::collections::BTreeMap;
 use std::fs;

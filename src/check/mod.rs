@@ -16,8 +16,9 @@ use jiff::Timestamp;
 
 use crate::config::Config;
 use crate::history::{self, Entry};
-use crate::host::{Ask, Fault, Host};
+use crate::host::{Ask, Fault, Host, run_began};
 use crate::ledger;
+use crate::recover;
 use crate::store::{self, Listed};
 use crate::units::{Bytes, Millis};
 
@@ -30,10 +31,10 @@ pub struct Seen {
     pub unreadable: Vec<String>,
     /// How the last run ended, if that is known.
     pub last: Option<Last>,
-    /// How many outcomes cannot be read.
-    pub damaged_outcomes: usize,
-    /// The ledgers of dead runs, by name.
-    pub leftovers: Vec<String>,
+    /// The outcomes that cannot be read: which, and why.
+    pub damaged_outcomes: Vec<String>,
+    /// The ledgers of runs that are not alive.
+    pub leftovers: Vec<Leftover>,
     /// Who has the run lock, in their own words.
     pub alive: Option<String>,
 }
@@ -55,13 +56,33 @@ pub struct Newest {
     pub cow_percent_max: Option<u64>,
 }
 
+/// A ledger that is not of a run that goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leftover {
+    /// The run.
+    pub run: String,
+    /// How long ago that began, if its id tells.
+    pub age_s: Option<i64>,
+    /// Who is at it.
+    pub with: With,
+}
+
+/// Who is at a ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum With {
+    /// Nobody.
+    Nobody,
+    /// One who settles it, or should.
+    Settler,
+}
+
 /// The last run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Last {
     /// Its id.
     pub run: String,
-    /// Its exit code.
-    pub exit: u8,
+    /// Its exit code; nothing if it has told no end.
+    pub exit: Option<u8>,
     /// Why it failed, if it did.
     pub fault: Option<String>,
 }
@@ -69,10 +90,11 @@ pub struct Last {
 /// Looks at everything that the rules go by. What cannot be looked at is a fault, never a gap: of
 /// what nobody sees nobody can say that it is well.
 pub fn look(host: &dyn Host, config: &Config) -> Result<Seen, Fault> {
-    let all = history::find(host, &config.state_dir)?;
-    let backups = backups(host, &config.destination.directory)?;
     let now = host.machine()?.began();
-    let alive = host.run_lock(&config.state_dir.join("lock"))?;
+    let (leftovers, alive) = leftovers(host, &config.state_dir, now)?;
+    let all = history::find(host, &config.state_dir)?;
+    let all = history::of_destination(all, &config.destination.directory);
+    let backups = backups(host, &config.destination.directory)?;
     let newest = backups.iter().rev().find_map(|one| newest(one, &all, now));
     let unreadable = backups.iter().rev().map_while(unreadable).collect();
     let last = history::last(&all).map(|entry| Last {
@@ -84,8 +106,8 @@ pub fn look(host: &dyn Host, config: &Config) -> Result<Seen, Fault> {
         newest,
         unreadable,
         last,
-        damaged_outcomes: all.iter().filter(|one| one.is_err()).count(),
-        leftovers: leftovers(host, &config.state_dir, alive.as_deref())?,
+        damaged_outcomes: all.into_iter().filter_map(Result::err).collect(),
+        leftovers,
         alive,
     })
 }
@@ -117,7 +139,7 @@ fn newest(one: &Listed, all: &[Result<Entry, String>], now: Timestamp) -> Option
         age_s: now.as_second().saturating_sub(started.as_second()),
         locked_ms: summary.window.locked_ms,
         bytes: summary.copied.bytes,
-        took_ms: outcome.map(|entry| entry.took_ms),
+        took_ms: outcome.and_then(|entry| entry.took_ms),
         cow_percent_max: outcome.and_then(|entry| entry.cow_percent_max),
     })
 }
@@ -136,17 +158,29 @@ fn name(one: &Listed) -> String {
     one.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// The ledgers that are nobody's any more. One who is alive and settles them, or still plans, will
-/// have done with them before it does anything else; a run that goes on has one of its own.
-fn leftovers(host: &dyn Host, state_dir: &Path, alive: Option<&str>) -> Result<Vec<String>, Fault> {
-    let run = match alive {
-        None => None,
-        Some(holder) => match holder.strip_prefix("run ").and_then(|rest| rest.split(',').next()) {
-            None => return Ok(Vec::new()),
-            run => run,
-        },
-    };
+/// The ledgers but for that of a run that goes on, and who has the run lock. Runs begin and end
+/// while we look, so the lock is looked at before and after: a ledger is a dead run's only if
+/// neither explains it.
+fn leftovers(
+    host: &dyn Host,
+    state_dir: &Path,
+    now: Timestamp,
+) -> Result<(Vec<Leftover>, Option<String>), Fault> {
+    let lock = state_dir.join("lock");
+    let before = host.run_lock(&lock)?;
     let found = ledger::find(host, state_dir)?;
-    let names = found.iter().filter_map(|one| one.path.file_stem()?.to_str());
-    Ok(names.filter(|name| Some(*name) != run).map(String::from).collect())
+    let after = host.run_lock(&lock)?;
+    let holders: Vec<&str> = [&before, &after].into_iter().flatten().map(String::as_str).collect();
+    let runs = found.iter().filter_map(|one| one.path.file_stem()?.to_str());
+    let left = runs.filter(|run| !holders.iter().any(|holder| is_run(holder, run)));
+    let with =
+        if holders.iter().any(|one| recover::settles(one)) { With::Settler } else { With::Nobody };
+    let age_s = |run: &str| Some(now.as_second().saturating_sub(run_began(run)?.as_second()));
+    let leftover = |run: &str| Leftover { run: run.into(), age_s: age_s(run), with };
+    Ok((left.map(leftover).collect(), after))
+}
+
+/// Whether the holder of the lock, in its own words, is this run.
+fn is_run(holder: &str, run: &str) -> bool {
+    holder.strip_prefix("run ").and_then(|rest| rest.split(',').next()) == Some(run)
 }

@@ -3,7 +3,7 @@
 //! Deliberately absent: an all-clear for what is not known. Without a backup that can be read there
 //! is none.
 
-use super::{Last, Newest, Seen};
+use super::{Last, Leftover, Newest, Seen, With};
 use crate::config::CheckLimits;
 
 /// How grave it is; the numbers are Nagios' exit codes, the order is not theirs.
@@ -64,14 +64,8 @@ pub fn judge(seen: &Seen, limits: &CheckLimits) -> Vec<Finding> {
             .map(|one| finding(State::Warning, format!("a newer backup cannot be read: {one}"))),
     );
     all.extend(seen.last.as_ref().map(last));
-    if seen.damaged_outcomes > 0 {
-        let text = format!("{} outcomes of runs cannot be read", seen.damaged_outcomes);
-        all.push(finding(State::Warning, text));
-    }
-    all.extend(seen.leftovers.iter().map(|run| {
-        let text = format!("run {run} died or left something: run 'holdstill recover'");
-        finding(State::Critical, text)
-    }));
+    all.extend(damaged(&seen.damaged_outcomes));
+    all.extend(seen.leftovers.iter().map(leftover));
     all.extend(seen.alive.iter().map(|one| finding(State::Ok, format!("alive: {one}"))));
     all.sort_by_key(|one| std::cmp::Reverse(one.state));
     all
@@ -120,20 +114,44 @@ fn locked(newest: &Newest, limits: &CheckLimits) -> Finding {
     }
 }
 
+fn damaged(outcomes: &[String]) -> Option<Finding> {
+    let text = match outcomes {
+        [] => return None,
+        [one] => format!("the outcome of a run cannot be read: {one}"),
+        [first, ..] => {
+            format!("{} outcomes of runs cannot be read, the first: {first}", outcomes.len())
+        }
+    };
+    Some(finding(State::Warning, text))
+}
+
+/// Settling takes seconds, so whoever is told of one twice should look at it: it is never an
+/// all-clear.
+fn leftover(Leftover { run, age_s, with }: &Leftover) -> Finding {
+    let began = age_s.map_or_else(String::new, |age_s| format!(", begun {} ago,", age(age_s)));
+    let what = format!("run {run}{began} died or left something");
+    match with {
+        With::Nobody => finding(State::Critical, format!("{what}: run 'holdstill recover'")),
+        With::Settler => finding(State::Warning, format!("{what} and is being settled")),
+    }
+}
+
 /// By the exit codes of a run (`error::Code`): as long as the newest backup is young enough, a run
-/// without one is a warning; what was unexpected or is left is not.
+/// without one is a warning; what was unexpected or is left is not. One that died is settled by
+/// now, or its ledger would tell of it.
 fn last(Last { run, exit, fault }: &Last) -> Finding {
     let why = fault.as_ref().map_or_else(String::new, |fault| format!(": {fault}"));
     let (state, how) = match exit {
-        0 => (State::Ok, "was clean"),
-        5 => (State::Warning, "published, and left something"),
-        2 => (State::Warning, "could not read its configuration"),
-        3 => (State::Warning, "was refused"),
-        4 => (State::Warning, "failed and was rolled back"),
-        75 => (State::Warning, "found another one alive"),
-        129 | 130 | 143 => (State::Warning, "was interrupted"),
-        6 => (State::Critical, "failed, and left something"),
-        _ => (State::Critical, "ended unexpectedly"),
+        None => (State::Warning, "has told no end"),
+        Some(0) => (State::Ok, "was clean"),
+        Some(5) => (State::Warning, "published, and left something"),
+        Some(2) => (State::Warning, "could not read its configuration"),
+        Some(3) => (State::Warning, "was refused"),
+        Some(4) => (State::Warning, "failed and was rolled back"),
+        Some(75) => (State::Warning, "found another one alive"),
+        Some(129 | 130 | 143) => (State::Warning, "was interrupted"),
+        Some(6) => (State::Critical, "failed, and left something"),
+        Some(_) => (State::Critical, "ended unexpectedly"),
     };
     finding(state, format!("the last run, {run}, {how}{why}"))
 }
@@ -160,7 +178,8 @@ mod tests {
             took_ms: None,
             cow_percent_max: None,
         };
-        let last = Last { run: "R".into(), exit, fault: (exit != 0).then(|| "why".into()) };
+        let fault = (exit != 0).then(|| "why".into());
+        let last = Last { run: "R".into(), exit: Some(exit), fault };
         Seen { newest: Some(newest), last: Some(last), ..Seen::default() }
     }
 
@@ -212,20 +231,33 @@ mod tests {
             };
             assert_eq!(state, expected, "exit {exit}");
         }
+        let died = Last { run: "R".into(), exit: None, fault: Some("it died".into()) };
+        let died = Seen { last: Some(died), ..seen(0, 5, 0) };
+        check(&died, State::Warning, "the last run, R, has told no end: it died");
         let unknown = Seen { last: None, ..seen(0, 5, 0) };
         check(&unknown, State::Ok, "backup B is 0 min old");
     }
 
     #[test]
     fn what_is_left_and_what_cannot_be_read() {
-        let left = Seen { leftovers: vec!["D".into()], ..seen(0, 5, 4) };
-        check(&left, State::Critical, "run D died or left something: run 'holdstill recover'");
+        let left = |age_s, with| Leftover { run: "D".into(), age_s, with };
+        let left = |age_s, with| Seen { leftovers: vec![left(age_s, with)], ..seen(0, 5, 0) };
+        let told = "run D died or left something: run 'holdstill recover'";
+        check(&left(None, With::Nobody), State::Critical, told);
+        let told = "run D, begun 5 h 0 min ago, died or left something and is being settled";
+        check(&left(Some(5 * HOUR), With::Settler), State::Warning, told);
         let alive = Seen { alive: Some("run A, process 7".into()), ..seen(0, 5, 0) };
         check(&alive, State::Ok, "backup B is 0 min old");
         let torn = Seen { unreadable: vec!["C: cut".into()], ..seen(0, 5, 0) };
         check(&torn, State::Warning, "a newer backup cannot be read: C: cut");
-        let damaged = Seen { damaged_outcomes: 2, ..seen(0, 5, 0) };
-        check(&damaged, State::Warning, "2 outcomes of runs cannot be read");
+        let damaged = |which: &[&str]| {
+            let damaged_outcomes = which.iter().map(ToString::to_string).collect();
+            Seen { damaged_outcomes, ..seen(0, 5, 0) }
+        };
+        let told = "the outcome of a run cannot be read: 'a': cut";
+        check(&damaged(&["'a': cut"]), State::Warning, told);
+        let told = "2 outcomes of runs cannot be read, the first: 'a': cut";
+        check(&damaged(&["'a': cut", "'b': cut"]), State::Warning, told);
     }
 
     #[test]

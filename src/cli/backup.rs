@@ -12,9 +12,8 @@ use crate::host::linux::service::Service;
 use crate::host::linux::wall_clock;
 use crate::host::{Act, Ask, Host};
 use crate::plan::{self, Asking, Plan, Refusal};
-use crate::recover::{self, End, Recovered};
+use crate::recover;
 use crate::run::Outcome;
-use crate::settle::{self, Server};
 use crate::ui::{self, Manner, Screen, Sheet, Streams};
 use crate::{ledger, run};
 
@@ -69,7 +68,9 @@ pub(super) fn backup(typed: &Typed, verbose: bool) -> Code {
 fn whole(file: &Path, screen: &Screen) -> Result<Code, Stop> {
     let mut host = shown(screen, machine()?);
     let attempt = Attempt::begin(&host)?;
+    screen.named(attempt.run());
     let config = read(&host, file).inspect_err(|stop| unread(&mut host, file, &attempt, stop))?;
+    let attempt = attempt.of(&config);
     let made = made(&mut host, &config, screen, &attempt);
     let (plan, outcome) = made.inspect_err(|stop| stopped(&mut host, &config, &attempt, stop))?;
     drop(host);
@@ -86,21 +87,21 @@ fn made(
 ) -> Result<(Plan, Outcome), Stop> {
     let login = login(host, config)?;
     if host.entry(&config.state_dir).map_err(Refusal::from)?.is_some() {
-        lock(host, &config.state_dir, "a run that still plans")?;
-        settle_the_dead(host, config, screen)?;
+        lock(host, &config.state_dir, recover::STILL_PLANS)?;
+        settle_the_dead(host, config, screen, attempt)?;
     }
-    let plan = plan::make::plan(host, config, &login, Asking::ToAct).map_err(Stop::Refused)?;
+    let asking = Asking::ToAct(attempt.run());
+    let plan = plan::make::plan(host, config, &login, asking).map_err(Stop::Refused)?;
     lock(host, &config.state_dir, &format!("run {}", plan.run))?;
     screen.begin(&plan);
-    let attempt = attempt.planned(&plan);
-    before(host, config, &attempt)?;
+    before(host, config, attempt)?;
     host.act(&Act::MakeDir(ledger::directory(&config.state_dir)))?;
     let mut figures = Figures::default();
     let outcome = run::backup(host, &plan, &mut |event| {
         figures.note(&event);
         screen.event(&event);
     });
-    tell(&aftermath::of_run(host, config, &attempt, &outcome, &figures));
+    tell(&aftermath::of_run(host, config, attempt, &outcome, &figures));
     Ok((plan, outcome))
 }
 
@@ -114,17 +115,25 @@ fn before(host: &mut dyn Host, config: &Config, attempt: &Attempt) -> Result<(),
     Err(Refusal::new(format!("the hook 'before' failed: {fault}"), hint).into())
 }
 
-/// What follows a run that did not begin. Only one who has the run lock is alone; where there is no
-/// state directory nobody has ever run.
+/// What follows a run that did not begin. Only one who has the run lock is alone.
 fn stopped(host: &mut dyn Host, config: &Config, attempt: &Attempt, stop: &Stop) {
-    let there = !matches!(host.entry(&config.state_dir), Ok(None));
-    let beside = matches!(stop, Stop::Busy { .. })
-        || there && lock(host, &config.state_dir, "a run that was refused").is_err();
-    tell(&if beside {
-        aftermath::only_noted(host, &config.state_dir, attempt, stop)
-    } else {
-        aftermath::of_stop(host, config, attempt, stop)
+    let beside = matches!(stop, Stop::Busy { .. });
+    let alone = if beside { Ok(()) } else { alone(host, &config.state_dir) };
+    tell(&match alone {
+        Ok(()) if !beside => aftermath::of_stop(host, config, attempt, stop),
+        Ok(()) | Err(Stop::Busy { .. }) => {
+            aftermath::only_noted(host, &config.state_dir, attempt, stop)
+        }
+        Err(_) => aftermath::without_lock(host, config, attempt, stop),
     });
+}
+
+/// Takes the run lock, but where there is no state directory: there nobody has ever run.
+fn alone(host: &mut dyn Host, state_dir: &Path) -> Result<(), Stop> {
+    match host.entry(state_dir) {
+        Ok(None) => Ok(()),
+        _ => lock(host, state_dir, "a run that was refused"),
+    }
 }
 
 /// What follows where the configuration cannot be read: it may still say where outcomes are noted.
@@ -141,23 +150,21 @@ fn tell(wrong: &[String]) {
 }
 
 /// What dead runs left is settled before a new plan looks at the machine.
-fn settle_the_dead(host: &mut dyn Host, config: &Config, screen: &Screen) -> Result<(), Stop> {
+fn settle_the_dead(
+    host: &mut dyn Host,
+    config: &Config,
+    screen: &Screen,
+    attempt: &Attempt,
+) -> Result<(), Stop> {
     let all = recover::recover(host, &config.state_dir)?;
-    let unsettled: Vec<&Recovered> = all.iter().filter(|one| !one.end.is_clean()).collect();
     screen.recovered(&all);
-    let Some(one) = unsettled.first() else { return Ok(()) };
+    // Prometheus is told with this run's own end.
+    let by = format!("run {}", attempt.run());
+    tell(&aftermath::of_recovery(host, &config.state_dir, None, &all, &by));
+    let Some(one) = all.iter().find(|one| !one.end.is_clean()) else { return Ok(()) };
     let refusal = Refusal::new(
         format!("a dead run is not settled: its ledger '{}' is kept", one.path.display()),
         "Run 'holdstill recover' and do what it says, then try again.",
     );
-    Err(Stop::Unsettled { refusal, server: server(&unsettled) })
-}
-
-/// Whether the server goes on, whatever the dead left.
-fn server(unsettled: &[&Recovered]) -> Server {
-    let stands = |one: &&Recovered| match &one.end {
-        End::Kept { left, .. } => settle::server(left) == Server::MayStandStill,
-        End::Clean { .. } | End::Unusable { .. } => false,
-    };
-    if unsettled.iter().any(stands) { Server::MayStandStill } else { Server::GoesOn }
+    Err(Stop::Unsettled { refusal, server: recover::server(&all) })
 }

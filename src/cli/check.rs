@@ -1,6 +1,7 @@
 //! `holdstill check`: the state of the backups for Nagios and its kin, read-only, on one line.
 //! Whatever goes wrong on the way is UNKNOWN, and never OK.
 
+use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
@@ -51,8 +52,9 @@ pub(super) fn misused(told: &clap::Error) -> ExitCode {
 }
 
 /// Whether a command line that cannot be read was to be a check.
-pub(super) fn is_meant(words: impl Iterator<Item = String>) -> bool {
-    words.skip(1).find(|word| !word.starts_with('-')).is_some_and(|word| word == "check")
+pub(super) fn is_meant(words: impl Iterator<Item = OsString>) -> bool {
+    let is_option = |word: &OsString| word.as_encoded_bytes().starts_with(b"-");
+    words.skip(1).find(|word| !is_option(word)).is_some_and(|word| word == "check")
 }
 
 fn unknown(why: &str) -> (String, State) {

@@ -109,7 +109,7 @@ pub fn command() -> clap::Command {
 pub fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
-        Err(told) if told.use_stderr() && check::is_meant(std::env::args()) => {
+        Err(told) if told.use_stderr() && check::is_meant(std::env::args_os()) => {
             return check::misused(&told);
         }
         Err(told) => return usage(&told).into(),

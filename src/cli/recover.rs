@@ -3,13 +3,16 @@
 use std::path::Path;
 
 use super::{Ledgers, linux, lock, shown};
+use crate::aftermath;
 use crate::config::{self, StateDir};
 use crate::error::{Code, Stop};
 use crate::host::linux::service::Service;
 use crate::host::{Ask, Host};
 use crate::recover;
-use crate::textfile;
 use crate::ui::{self, Manner, Screen, Streams};
+
+/// Who has settled a run, as the history tells it.
+const BY: &str = "'holdstill recover'";
 
 /// Settles every dead run; 6 if something is left. A ledger says by itself what is to be done, so
 /// a configuration that cannot be read does not stop it; but then it is never a success, since the
@@ -26,7 +29,9 @@ pub(super) fn recover(from: &Ledgers) -> Result<Code, Stop> {
         ui::complain(&Stop::Usage(complaints).message());
         ui::complain(&format!("settling what is in '{}' all the same\n", path.display()));
     }
-    let code = settle(&mut host, path, &from.file.config)?;
+    // Whoever names the directory wants no configuration read.
+    let file = from.state_dir.is_none().then_some(from.file.config.as_path());
+    let code = settle(&mut host, path, file)?;
     drop(host);
     match (state_dir, code) {
         (StateDir::Assumed(_), Code::Clean) => Ok(Code::Usage),
@@ -34,27 +39,20 @@ pub(super) fn recover(from: &Ledgers) -> Result<Code, Stop> {
     }
 }
 
-fn settle(host: &mut dyn Host, state_dir: &Path, file: &Path) -> Result<Code, Stop> {
+fn settle(host: &mut dyn Host, state_dir: &Path, file: Option<&Path>) -> Result<Code, Stop> {
     if host.entry(state_dir)?.is_none() {
         ui::tell("nothing to recover\n");
         return Ok(Code::Clean);
     }
-    lock(host, state_dir, "a recovery")?;
+    lock(host, state_dir, recover::RECOVERY)?;
     let all = recover::recover(host, state_dir)?;
     ui::tell(&ui::recovered(&all));
-    if !all.iter().all(|one| one.end.is_clean()) {
-        return Ok(Code::FailedLeft);
+    // Only where it can be read and is the one that these runs had.
+    let config = file.and_then(|file| config::load(host, file).ok());
+    let config = config.filter(|config| config.state_dir == state_dir);
+    for one in aftermath::of_recovery(host, state_dir, config.as_ref(), &all, BY) {
+        ui::complain(&format!("holdstill: {one}\n"));
     }
-    tell_prometheus(host, state_dir, file);
-    Ok(Code::Clean)
-}
-
-/// Nothing is left any more, which monitoring should know, where a configuration says how.
-fn tell_prometheus(host: &mut dyn Host, state_dir: &Path, file: &Path) {
-    let config = config::load(host, file).ok().filter(|config| config.state_dir == state_dir);
-    if let Some(path) = config.and_then(|config| config.monitoring.textfile)
-        && let Err(fault) = textfile::refresh(host, state_dir, &path)
-    {
-        ui::complain(&format!("holdstill: cannot tell Prometheus: {fault}\n"));
-    }
+    let clean = all.iter().all(|one| one.end.is_clean());
+    Ok(if clean { Code::Clean } else { Code::FailedLeft })
 }

@@ -247,6 +247,13 @@ impl Machine {
     }
 }
 
+/// When a run began, as its id says; nothing if it is no id of ours.
+pub fn run_began(run: &str) -> Option<jiff::Timestamp> {
+    let (began, _) = run.split_once('-')?;
+    let began = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", began).ok()?;
+    Some(began.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
+}
+
 impl CowFill {
     /// How full it is, in whole percent; one of no size is full.
     pub fn percent(self) -> u64 {
@@ -266,5 +273,23 @@ impl Rows {
     /// The only value of a result with one row and one column.
     pub fn only(&self) -> Option<&str> {
         self.rows.first()?.first()?.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_tells_when_its_run_began() {
+        for (run, seconds) in [
+            ("20260921T130640Z-00002a", Some(1_789_996_000)),
+            ("19700101T000000Z-000000", Some(0)),
+            ("20260921T130640Z", None),
+            ("20261321T130640Z-00002a", None),
+            ("lost-00002a", None),
+        ] {
+            assert_eq!(run_began(run).map(jiff::Timestamp::as_second), seconds, "{run}");
+        }
     }
 }

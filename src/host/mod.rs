@@ -23,7 +23,7 @@ pub mod traced;
 pub use act::{Act, Cmd, Guard, MountOrder, Overrun, Shell, Sql, UNFINISHED};
 pub use answer::{
     Answer, CowFill, Device, Entry, Exit, Kind, Link, Machine, Mount, PoolFill, Rows, Said, Sight,
-    Space, Standing, Synchrony, Thaw,
+    Space, Standing, Synchrony, Thaw, run_began,
 };
 pub use ask::Ask;
 pub use fault::{Cause, Fault, NO_TLS};

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::{Account, Facts, Home, Met, Room, Running, account, quoted};
+use super::{Account, Facts, Home, Met, Room, Running, USUAL, account, quoted};
 use crate::config::{SIZE, Size, literal};
 use crate::units::Bytes;
 
@@ -26,6 +26,13 @@ pub fn compose(facts: &Facts) -> String {
          config show' tells all of it, and the shipped 'full.toml' explains it.",
         facts.host
     ));
+    if let Some(name) = &facts.apart {
+        text.comment(&format!(
+            "'{USUAL}' is of another server. With places of their own neither waits for the other:"
+        ));
+        text.key("state_dir", &Path::new("/var/lib").join(format!("holdstill-{name}")));
+        text.key("run_dir", &Path::new("/run").join(format!("holdstill-{name}")));
+    }
     text.section("server");
     server(&mut text, facts);
     text.section("snapshot");

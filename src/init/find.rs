@@ -4,10 +4,11 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Account, Asked, Facts, Met, Running, account, choose, destination, processes, storage,
+    Account, Asked, Facts, Met, Running, USUAL, account, choose, destination, processes, storage,
 };
+use crate::config::{self, Config};
 use crate::error::Stop;
-use crate::host::{Ask, Host, Mount};
+use crate::host::{Ask, Host, Mount, Reach};
 use crate::option_file::OptionFile;
 use crate::plan::{self, Refusal, mount_of};
 
@@ -34,8 +35,41 @@ pub fn find(host: &dyn Host, asked: &Asked, mut ask: Option<Questions<'_>>) -> R
         Some(named) => (destination::named(host, named, &mounts, &taken)?, Vec::new()),
         None => place(host, &mounts, &taken, home.data, &mut ask)?,
     };
+    let apart = apart(host, &asked.config, &socket, &destination.directory)?;
     let (host, config) = (machine.host, asked.config.clone());
-    Ok(Facts { host, config, server, socket, account, met, home, destination, others })
+    Ok(Facts { host, config, server, socket, account, met, home, destination, others, apart })
+}
+
+/// What to call this server's own places where the usual configuration is of another server. Their
+/// backups never share a directory: of two servers the newest one would stand for both.
+fn apart(
+    host: &dyn Host,
+    file: &Path,
+    socket: &Path,
+    destination: &Path,
+) -> Result<Option<String>, Refusal> {
+    let Some(usual) = another(host, file, socket) else { return Ok(None) };
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+    let name = stem.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_', "-");
+    if usual.destination.directory != destination {
+        return Ok(Some(name));
+    }
+    let shown = destination.display();
+    let what = format!("the backups of another server go to '{shown}', as '{USUAL}' says");
+    let own = format!("{}/{name}", shown.to_string().trim_end_matches('/'));
+    let hint = format!(
+        "Make a directory for this one, for example with 'mkdir -m 700 {own}', and name it with \
+         '--destination {own}'."
+    );
+    Err(Refusal::new(what, hint))
+}
+
+/// The usual configuration, if it is there and of a server at another socket.
+fn another(host: &dyn Host, file: &Path, socket: &Path) -> Option<Config> {
+    let usual = Path::new(USUAL);
+    let config = config::load(host, usual).ok().filter(|_| file != usual)?;
+    let login = config::login(host, &config, None).ok()?;
+    matches!(&login.reach, Reach::Socket(other) if other != socket).then_some(config)
 }
 
 fn account(

@@ -22,6 +22,9 @@ pub use find::{Questions, find};
 pub use next::{next, notes};
 pub use write::{vacant, write};
 
+/// Where configurations are looked for if nobody names one.
+const USUAL: &str = "/etc/holdstill/holdstill.toml";
+
 use crate::database::Server;
 use crate::database::grants::Need;
 use crate::host::Mount;
@@ -62,6 +65,8 @@ pub struct Facts {
     pub destination: Place,
     /// Where else they could go.
     pub others: Vec<Place>,
+    /// What to call this server's own places, where the usual configuration is another server's.
+    pub apart: Option<String>,
 }
 
 /// A server that runs, as far as its process tells.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Facts, Met, Room, account, compose, quoted};
+use super::{Facts, Met, Room, USUAL, account, compose, quoted};
 use crate::database::Server;
 use crate::database::dialect::LockKind;
 use crate::database::grants::{self, Granted};
@@ -10,9 +10,6 @@ use crate::plan::{Aspect, Note};
 
 /// The account that is suggested.
 const ACCOUNT: &str = "holdstill@localhost";
-
-/// Where configurations are looked for if nobody names one.
-const USUAL: &str = "/etc/holdstill/holdstill.toml";
 
 /// Since when which privileges are needed, where a server does not tell its version.
 const VERSIONS: [(&str, &str); 3] = [

@@ -8,7 +8,8 @@ use super::space::Room;
 use super::take::Way;
 use super::tools::Programs;
 use super::{
-    Patience, Plan, Publish, Refusal, Source, Store, Tools, When, Window, replication, source,
+    Asking, Patience, Plan, Publish, Refusal, Source, Store, Tools, When, Window, replication,
+    source,
 };
 use crate::claim::Claim;
 use crate::config::Config;
@@ -59,8 +60,13 @@ struct Names {
 }
 
 /// Puts the plan together.
-pub(super) fn plan(config: &Config, login: &Login, found: Found) -> Result<Plan, Refusal> {
-    let names = names(config, &found);
+pub(super) fn plan(
+    config: &Config,
+    login: &Login,
+    asking: Asking<'_>,
+    found: Found,
+) -> Result<Plan, Refusal> {
+    let names = names(config, asking.run(&found.machine), &found);
     let sources = sources(config, &found, &names)?;
     Ok(Plan {
         ledger: ledger::path(&config.state_dir, &names.run),
@@ -87,8 +93,7 @@ pub(super) fn plan(config: &Config, login: &Login, found: Found) -> Result<Plan,
 }
 
 /// lvm takes letters, digits and `+_.-` in names and tags (lvm(8)).
-fn names(config: &Config, found: &Found) -> Names {
-    let run = found.machine.run_id();
+fn names(config: &Config, run: String, found: &Found) -> Names {
     let directory = config.destination.directory.clone();
     let volume = |(at, one): (usize, &OnVolume)| {
         let end = if at == 0 { String::new() } else { format!(".{}", at + 1) };

@@ -37,14 +37,14 @@ pub fn plan(
     host: &dyn Host,
     config: &Config,
     login: &Login,
-    asking: Asking,
+    asking: Asking<'_>,
 ) -> Result<Plan, Vec<Refusal>> {
     let Survey { notes, plan, .. } = survey(host, config, login, asking);
     plan.ok_or_else(|| notes.iter().filter_map(Note::as_refusal).collect())
 }
 
 /// Looks at everything a backup depends on.
-pub fn survey(host: &dyn Host, config: &Config, login: &Login, asking: Asking) -> Survey {
+pub fn survey(host: &dyn Host, config: &Config, login: &Login, asking: Asking<'_>) -> Survey {
     let mut all = Vec::new();
     let notes = &mut all;
     let machine = look(notes, Aspect::User, |_| tools::machine(host));
@@ -107,7 +107,7 @@ pub fn survey(host: &dyn Host, config: &Config, login: &Login, asking: Asking) -
         })
     };
     let decided = whole()
-        .and_then(|whole| look(notes, Aspect::Plan, |_| assemble::plan(config, login, whole)));
+        .and_then(|it| look(notes, Aspect::Plan, |_| assemble::plan(config, login, asking, it)));
     let refused = all.iter().any(|note| note.as_refusal().is_some());
     let plan = decided.filter(|_| !refused);
     Survey { notes: all, plan, found }

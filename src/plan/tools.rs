@@ -20,24 +20,51 @@ pub(super) struct Programs {
     pub(super) vgs: PathBuf,
     pub(super) rsync: PathBuf,
     pub(super) volumes: command::Programs,
-    pub(super) asking: Asking,
+    pub(super) reports: Reports,
 }
 
 /// What the looking is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asking {
-    /// To act on it: lvm reports under its locks, so that nobody changes it at that moment.
-    ToAct,
+pub enum Asking<'a> {
+    /// To act on it, as the run of this id: lvm reports under its locks, so that nobody changes it
+    /// at that moment.
+    ToAct(&'a str),
     /// To know: nothing is touched, not even a lock of lvm's.
     Only,
+}
+
+/// How lvm makes its reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reports {
+    /// Under its locks.
+    Locked,
+    /// Without any.
+    Unlocked,
+}
+
+impl Asking<'_> {
+    /// The id of the run; of one that nobody will begin, what it would be at this moment.
+    pub(super) fn run(self, machine: &Machine) -> String {
+        match self {
+            Self::ToAct(run) => run.to_owned(),
+            Self::Only => machine.run_id(),
+        }
+    }
+
+    fn reports(self) -> Reports {
+        match self {
+            Self::ToAct(_) => Reports::Locked,
+            Self::Only => Reports::Unlocked,
+        }
+    }
 }
 
 impl Programs {
     /// A report of lvm's, in the manner of the asking.
     pub(super) fn reporting(&self, report: Cmd) -> Cmd {
-        match self.asking {
-            Asking::ToAct => report,
-            Asking::Only => lvm::only_asked(report),
+        match self.reports {
+            Reports::Locked => report,
+            Reports::Unlocked => lvm::only_asked(report),
         }
     }
 }
@@ -55,7 +82,7 @@ pub(crate) fn machine(host: &dyn Host) -> Result<Machine, Refusal> {
 /// Finds the programs and their versions.
 pub(super) fn find(
     host: &dyn Host,
-    asking: Asking,
+    asking: Asking<'_>,
     notes: &mut Vec<Note>,
 ) -> Result<(Programs, Tools), Refusal> {
     let lvm = program(host, "lvm")?;
@@ -72,7 +99,7 @@ pub(super) fn find(
             dmsetup: program(host, "dmsetup")?,
         },
         rsync: program(host, "rsync")?,
-        asking,
+        reports: asking.reports(),
     };
     let tools = Tools {
         lvm: version(host, lvm, "version", "LVM version:")?,

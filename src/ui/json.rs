@@ -200,7 +200,7 @@ fn left(all: &[Left]) -> Value {
 
 fn dead_run(one: &Recovered) -> Value {
     let (run, end, still, why) = match &one.end {
-        End::Clean { run } => (Some(run), "settled", Value::Array(Vec::new()), None),
+        End::Clean { ledger } => (Some(&ledger.run), "settled", Value::Array(Vec::new()), None),
         End::Kept { run, left: still, ledger } => {
             (Some(run), "kept", left(still), ledger.as_ref().map(Fault::to_string))
         }

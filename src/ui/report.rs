@@ -112,7 +112,9 @@ pub fn recovered(all: &[Recovered]) -> String {
     for one in all {
         let path = one.path.display();
         match &one.end {
-            End::Clean { run } => text.line(format!("recovered run {run}: nothing is left")),
+            End::Clean { ledger } => {
+                text.line(format!("recovered run {}: nothing is left", ledger.run));
+            }
             End::Unusable { why } => text.line(format!("kept '{path}': {why}")),
             End::Kept { run, left: still, ledger } => {
                 text.line(format!("run {run} is not settled, '{path}' is kept"));

@@ -67,6 +67,11 @@ impl Screen {
         state.voice.act(&Done { line, nanos, fault }, &state.so_far);
     }
 
+    /// From now on all that is told is of this run, whether it ever begins or not.
+    pub fn named(&self, run: &str) {
+        self.0.borrow_mut().so_far.run = Some(run.to_owned());
+    }
+
     /// Says which run begins.
     pub fn begin(&self, plan: &Plan) {
         let state = &mut *self.0.borrow_mut();

@@ -41,7 +41,7 @@ pub(super) trait Voice {
 /// What is known of a run from what it told.
 #[derive(Debug)]
 pub(super) struct SoFar {
-    /// The run, as soon as there is a plan.
+    /// The run, as soon as it has its id.
     pub(super) run: Option<String>,
     /// The phase it is in.
     pub(super) phase: &'static str,

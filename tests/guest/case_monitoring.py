@@ -24,13 +24,14 @@ PLACE = Path("/run/monitored")
 STATE = PLACE / "state"
 PROM = PLACE / "holdstill.prom"
 SEEN = PLACE / "seen.json"
+MOUNTS = PLACE / "mounts"
 WATCHED = BACKUPS / "watched"
 HOOK_S_MAX = 2
 HOOK = f"""#!/bin/sh
 case $1 in
   fail) echo "not today" >&2; exit 7;;
   hang) sleep 600;;
-  keep) cp "$2" {SEEN};;
+  keep) cp "$2" {SEEN}; readlink /proc/self/ns/mnt >{MOUNTS};;
 esac
 """
 
@@ -76,7 +77,9 @@ def check_tells(world):
     held.wait()
     check(path, CRITICAL, "died or left something", "holdstill recover")
     run_tool("recover", path).ended(DONE)
-    check(path, OK)
+    check(path, WARNING, "has told no end: it died", "settled by 'holdstill recover'")
+    [died] = [one for one in outcomes() if one["exit"] is None]
+    expect(died["backup"] is None and died["destination"] == str(WATCHED), died)
     held = Run("backup", path, WRONG, HOLDSTILL_HOLD_AT="copy").wait_until_held("copy")
     held.process.terminate()
     held.wait().ended(128 + signal.SIGTERM)
@@ -91,6 +94,10 @@ def check_tells(world):
     world.require_clean_slate()
     over()
     return {"line": f"'{line}'"}
+
+
+def outcomes():
+    return [json.loads(one.read_text()) for one in sorted((STATE / "runs").iterdir())]
 
 
 def age(hours):
@@ -109,7 +116,7 @@ def figures():
     lines = PROM.read_text().splitlines()
     samples = [line for line in lines if not line.startswith("#")]
     for line in samples:
-        expect(re.fullmatch(r"holdstill_[a-z_]+ [0-9.]+", line), f"no sample: '{line}'")
+        expect(re.fullmatch(r"holdstill_[a-z_]+ (-1|[0-9.]+)", line), f"no sample: '{line}'")
         name = line.split()[0]
         for comment in ("HELP", "TYPE"):
             told = [one for one in lines if one.startswith(f"# {comment} {name} ")]
@@ -119,7 +126,7 @@ def figures():
 
 
 def textfile_tells(world):
-    """After a success, and after a failure, which keeps the figures of the success."""
+    """After a success; after a failure and a dead run, which keep the figures of the success."""
     anew()
     path = watched(world, monitoring={"textfile": str(PROM)})
     done = run_tool("backup", path).ended(DONE)
@@ -138,9 +145,17 @@ def textfile_tells(world):
     of_run = {name for name in first if name.startswith("last_run_")}
     kept = {name: second[name] == first[name] for name in first.keys() - of_run}
     expect(all(kept.values()), f"{first} became {second}")
-    outcomes = [json.loads(one.read_text()) for one in sorted((STATE / "runs").iterdir())]
-    expect([one["exit"] for one in outcomes] == [0, 128 + signal.SIGTERM], outcomes)
-    expect(outcomes[1]["phase"] and outcomes[1]["fault"] and not outcomes[1]["backup"], outcomes)
+    noted = outcomes()
+    expect([one["exit"] for one in noted] == [0, 128 + signal.SIGTERM], noted)
+    expect(noted[1]["phase"] and noted[1]["fault"] and not noted[1]["backup"], noted)
+    held = Run("backup", path, WRONG, HOLDSTILL_HOLD_AT="copy").wait_until_held("copy")
+    os.kill(held.process.pid, signal.SIGKILL)
+    held.wait()
+    run_tool("recover", path).ended(DONE)
+    third = figures()
+    expect(third["last_run_exit_code"] == -1 and third["leftovers"] == 0, third)
+    expect("last_run_duration_seconds" not in third, third)
+    expect(third["backup_bytes"] == first["backup_bytes"], third)
     world.require_clean_slate()
     over()
     return {name: first[name] for name in ("backup_bytes", "lock_held_seconds", "cow_peak_ratio")}
@@ -202,6 +217,7 @@ def hook_on_failure_gets_the_facts(world):
     [noted] = (STATE / "runs").iterdir()
     expect(json.loads(noted.read_text()) == outcome, "the history says something else")
     expect("hook" not in "\n".join(held.err), f"a hook failed: {held.err}")
+    expect(MOUNTS.read_text().strip() == os.readlink("/proc/self/ns/mnt"), "it sees other mounts")
     world.require_clean_slate()
     over()
     return {"exit": held.code}

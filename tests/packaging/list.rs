@@ -3,12 +3,16 @@
 use super::{files_in, text};
 
 /// Folders of which every file is packaged.
-const WHOLE: [&str; 7] = [
+const WHOLE: [&str; 11] = [
     "packaging/systemd",
     "packaging/man",
     "packaging/completions",
     "packaging/cron",
     "packaging/logrotate",
+    "packaging/hooks",
+    "packaging/monitoring",
+    "packaging/filebeat",
+    "packaging/logstash",
     "config",
     "config/scenarios",
 ];

@@ -21,6 +21,7 @@ mod login;
 mod long;
 mod machine;
 mod mounts;
+mod outside;
 mod run_lock;
 mod said;
 mod secret;
@@ -36,13 +37,14 @@ use std::io;
 use std::path::Path;
 
 use super::{
-    Act, Answer, Fault, Guard, Host, Look, Point, Rows, Session, Shell, Sight, Standing, Watch,
+    Act, Answer, Cmd, Fault, Guard, Host, Look, Point, Rows, Session, Shell, Sight, Standing, Watch,
 };
 use crate::units::Millis;
 use dm::DeviceMapper;
 use freeze::Points;
 use guard::DeadMan;
 use machine::Kernel;
+use outside::Outside;
 use run_lock::RunLock;
 use sessions::Sessions;
 use shell::Slot;
@@ -61,6 +63,7 @@ pub struct Linux {
     device_mapper: RefCell<DeviceMapper>,
     shell: RefCell<Slot>,
     long: RefCell<long::Slot>,
+    outside: Option<Outside>,
 }
 
 impl Linux {
@@ -83,6 +86,7 @@ impl Linux {
             device_mapper: RefCell::default(),
             shell: RefCell::default(),
             long: RefCell::default(),
+            outside: None,
         })
     }
 
@@ -137,6 +141,26 @@ impl Linux {
         }
         self.points.close();
         Ok(Answer::Done)
+    }
+
+    fn isolate(&mut self) -> Result<Answer, Fault> {
+        if self.outside.is_none() {
+            let kept = Outside::keep();
+            let kept = kept.map_err(|e| Fault::refused(format!("cannot start a thread: {e}")))?;
+            self.outside = Some(kept);
+        }
+        mounts::isolate()
+    }
+
+    /// Runs a program of the operator's, which sees the mounts that we were started with.
+    fn hook(&self, cmd: &Cmd) -> Result<Answer, Fault> {
+        let (cmd, interrupt) = (cmd.clone(), self.interrupt());
+        match &self.outside {
+            None => command::run(&cmd, &interrupt),
+            Some(outside) => outside
+                .run(move || command::run(&cmd, &interrupt))
+                .unwrap_or_else(|| Err(Fault::unsure("the thread that runs hooks has ended"))),
+        }
     }
 
     /// Also opens what the looks at devices need: in the window nothing is opened.
@@ -203,7 +227,7 @@ impl Host for Linux {
     fn act(&mut self, what: &Act) -> Result<Answer, Fault> {
         match what {
             Act::TakeRunLock { path, text } => self.take_run_lock(path, text),
-            Act::Isolate => mounts::isolate(),
+            Act::Isolate => self.isolate(),
             Act::MakeDir(path) => files::make_dir(path),
             Act::NewDir(path) => files::new_dir(path),
             Act::WriteFile { path, text } => files::write(path, text),
@@ -220,7 +244,8 @@ impl Host for Linux {
             Act::Disarm => self.disarm(),
             Act::Freeze(path) => self.points.freeze(path),
             Act::Thaw(path) => self.points.thaw(path),
-            Act::Run(cmd) | Act::Hook(cmd) => command::run(cmd, &self.interrupt()),
+            Act::Run(cmd) => command::run(cmd, &self.interrupt()),
+            Act::Hook(cmd) => self.hook(cmd),
             Act::Start { cmd, priority } => self.long.get_mut().start(cmd, *priority),
             Act::End => self.long.get_mut().end(),
             Act::OpenShell(shell) => self.open_shell(shell),

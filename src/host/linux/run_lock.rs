@@ -63,11 +63,12 @@ pub(super) fn holder(path: &Path) -> Result<Option<String>, Fault> {
     Ok(held.then(|| said.trim().to_owned()))
 }
 
-/// Writes who holds the lock, in place of what was said before.
+/// Writes who holds the lock, in place of what was said before. Over it and not after having cut it
+/// off: on a full disk what is there can be written over, and where it cannot it still stands.
 pub(super) fn say(lock: &mut RunLock, text: &str) -> io::Result<()> {
-    lock.set_len(0)?;
     lock.rewind()?;
-    lock.write_all(text.as_bytes())
+    lock.write_all(text.as_bytes())?;
+    lock.set_len(text.len() as u64)
 }
 
 fn open(path: &Path) -> io::Result<File> {

@@ -192,3 +192,13 @@ fn a_volume_with_a_snapshot_is_taken_by_a_whole_command_under_the_lock() {
     assert!(matches!(plan.sources[0].take, Take::Whole(_)) && plan.shell.is_none());
     assert!(!plan.claims.iter().any(|claim| matches!(claim, Claim::Shell { .. })));
 }
+
+#[test]
+fn a_plan_has_the_id_of_the_run_that_asks_for_it() {
+    let run = "20260101T000000Z-00002a";
+    let plan = World::new(MARIADB).plan_of(run).expect("everything is sound");
+    assert_eq!((plan.run.as_str(), &plan.tag), (run, &format!("holdstill.{run}")));
+    let named = [&plan.ledger, &plan.publish.partial, &plan.publish.published];
+    assert!(named.iter().all(|path| path.to_string_lossy().contains(run)), "{named:?}");
+    assert!(plan.sources[0].snapshot.contains(run), "{:?}", plan.sources[0]);
+}

@@ -142,8 +142,13 @@ impl World {
 
     /// The plan, or everything that speaks against it.
     pub(super) fn whole_plan(&self) -> Result<Planned, Vec<Refusal>> {
+        self.plan_of(&self.machine.run_id())
+    }
+
+    /// The same as this run.
+    pub(super) fn plan_of(&self, run: &str) -> Result<Planned, Vec<Refusal>> {
         let Survey { notes, plan, .. } =
-            make::survey(self, &self.config(), &login(), Asking::ToAct);
+            make::survey(self, &self.config(), &login(), Asking::ToAct(run));
         let refusals = || notes.iter().filter_map(Note::as_refusal).collect();
         plan.ok_or_else(refusals).map(|plan| Planned { plan, notes })
     }
