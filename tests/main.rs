@@ -16,6 +16,7 @@ mod monitoring;
 mod order;
 mod packaging;
 mod policy;
+mod retention;
 mod room;
 mod sweep;
 mod tidy;
