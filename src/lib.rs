@@ -2,9 +2,9 @@
 //!
 //! The modules in reading order: what is meant ([`config`], and [`init`], which writes the first
 //! one), what is decided ([`plan`]), what is done ([`run`]), what may be left behind ([`claim`],
-//! [`ledger`], [`settle`], [`recover`]), what is kept and proven ([`store`], [`proof`]), what
-//! others are told ([`aftermath`], [`history`], [`textfile`], [`hooks`], [`check`]), and the seam
-//! to the machine ([`host`]).
+//! [`ledger`], [`settle`], [`recover`]), what is kept and proven ([`store`], [`proof`],
+//! [`retention`]), what others are told ([`aftermath`], [`history`], [`textfile`], [`hooks`],
+//! [`check`]), and the seam to the machine ([`host`]).
 
 pub mod cli;
 pub mod error;
@@ -29,6 +29,7 @@ pub mod claim;
 pub mod ledger;
 pub mod proof;
 pub mod recover;
+pub mod retention;
 pub mod settle;
 pub mod store;
 

@@ -147,11 +147,27 @@ pub fn is_tree(name: &str) -> bool {
     name == TREE || number.is_some_and(|number| number.parse::<usize>().is_ok())
 }
 
+/// Whether a name is that of a run, and so of its backup: `YYYYMMDDTHHMMSSZ-xxxxxx`.
+pub fn is_run(name: &str) -> bool {
+    let shape = |text: &str, of: &str| {
+        let fits = |(byte, of): (u8, u8)| match of {
+            b'0' => byte.is_ascii_digit(),
+            b'x' => byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte),
+            _ => byte == of,
+        };
+        text.len() == of.len() && text.bytes().zip(of.bytes()).all(fits)
+    };
+    shape(name, "00000000T000000Z-xxxxxx") || shape(name, "00000000T000000Z-xxxxxxxx")
+}
+
 /// What a list shows of a backup.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Summary {
     /// The run.
     pub run: String,
+    /// The host it was made on.
+    #[serde(default)]
+    pub host: Option<String>,
     /// `partial` or `published`.
     pub state: String,
     /// When it began.

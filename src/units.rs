@@ -16,6 +16,10 @@ pub struct Bytes(pub u64);
 #[serde(transparent)]
 pub struct Millis(pub u64);
 
+/// A number of hours. Written as `36h`, `14d` or `8w` in the configuration; a day has 24.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Hours(pub u64);
+
 /// The binary units, largest first.
 const UNITS: [(&str, u64); 5] =
     [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
@@ -69,6 +73,37 @@ impl<'de> Deserialize<'de> for Bytes {
     }
 }
 
+impl fmt::Display for Hours {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 > 0 && self.0.is_multiple_of(24) {
+            write!(f, "{}d", self.0 / 24)
+        } else {
+            write!(f, "{}h", self.0)
+        }
+    }
+}
+
+impl FromStr for Hours {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("expected a time like '36h', '14d' or '8w', found '{text}'");
+        let units = [('h', 1), ('d', 24), ('w', 168)];
+        let parsed = units.into_iter().find_map(|(unit, hours)| {
+            let number = text.strip_suffix(unit)?;
+            let plain = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+            plain.then(|| number.parse::<u64>().ok()?.checked_mul(hours))?
+        });
+        parsed.map(Self).ok_or_else(wrong)
+    }
+}
+
+impl<'de> Deserialize<'de> for Hours {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 impl fmt::Display for Millis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ms", self.0)
@@ -113,6 +148,19 @@ mod tests {
         assert_eq!(told, "expected a size like '512MiB' or '20GiB', found '12 apples'");
         assert!("99999999999TiB".parse::<Bytes>().is_err());
         assert!("MiB".parse::<Bytes>().is_err());
+    }
+
+    #[test]
+    fn hours_read_as_written() {
+        for (text, hours) in [("36h", 36), ("14d", 336), ("8w", 1344), ("0h", 0)] {
+            assert_eq!(text.parse(), Ok(Hours(hours)));
+            assert_eq!(Hours(hours).to_string().parse(), Ok(Hours(hours)));
+        }
+        assert_eq!((Hours(36).to_string(), Hours(48).to_string()), ("36h".into(), "2d".into()));
+        for text in ["", "d", "14", "14 d", "-1d", "+1d", "1.5d", "14m", "99999999999999999999d"] {
+            let told = text.parse::<Hours>().unwrap_err();
+            assert_eq!(told, format!("expected a time like '36h', '14d' or '8w', found '{text}'"));
+        }
     }
 
     #[test]

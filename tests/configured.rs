@@ -101,7 +101,7 @@ const SERVERS: [&str; 9] = [
 ];
 
 /// Every other key with a value that is not its default.
-const OTHERS: [(&str, &str); 35] = [
+const OTHERS: [(&str, &str); 41] = [
     ("", "state_dir = \"/s\""),
     ("", "run_dir = \"/r\""),
     ("lock", "kind = \"backup-stage\""),
@@ -136,6 +136,12 @@ const OTHERS: [(&str, &str); 35] = [
     ("monitoring", "age_critical_hours = 77"),
     ("monitoring", "locked_ms_warning = 5"),
     ("monitoring", "locked_ms_critical = 77777"),
+    ("retention", "keep_last = 5"),
+    ("retention", "keep_daily = 5"),
+    ("retention", "keep_weekly = 5"),
+    ("retention", "keep_monthly = 5"),
+    ("retention", "keep_yearly = 5"),
+    ("retention", "keep_within = \"36h\""),
     ("destination", "directory = \"/a \\\"b\\\" \\\\c\\u007f\""),
 ];
 

@@ -5,6 +5,7 @@
 //! the lab is not there: it never passes by not running.
 
 mod copying;
+mod removal;
 mod shell;
 mod thin;
 
@@ -66,9 +67,14 @@ const CASES: [(&str, Case); 10] = [
     ("the run lock is taken again by its holder", run_lock),
 ];
 
+/// All but those of a thin volume.
+fn all() -> impl Iterator<Item = (&'static str, Case)> {
+    CASES.into_iter().chain(shell::CASES).chain(copying::CASES).chain(removal::CASES)
+}
+
 #[test]
 fn on_the_simulated_machine() {
-    for (name, case) in CASES.into_iter().chain(shell::CASES).chain(copying::CASES) {
+    for (name, case) in all() {
         println!("case: {name}");
         let mut sim = common::scenarios().remove(0).sim;
         case(&mut sim, &simulated());
@@ -85,7 +91,7 @@ fn on_the_simulated_machine() {
 fn on_the_real_machine() {
     let mut host = Linux::new().expect("the process can be prepared");
     let place = real(&host);
-    for (name, case) in CASES.into_iter().chain(shell::CASES).chain(copying::CASES) {
+    for (name, case) in all() {
         println!("case: {name}");
         case(&mut host, &place);
     }

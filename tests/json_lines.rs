@@ -12,6 +12,7 @@ use holdstill::host::linux::service::Service;
 use holdstill::host::sim::Event;
 use holdstill::plan::Refusal;
 use holdstill::recover;
+use holdstill::retention::{self, Rules};
 use holdstill::run;
 use holdstill::ui::Manner;
 use serde_json::Value;
@@ -50,7 +51,7 @@ fn everything() -> Vec<Vec<Value>> {
     let full = scenario("mariadb-replica");
     full.sim.arrange().volumes.free = 0;
     all.push(told(&full, &[(listening, Blow::Event(Event::StoreFills))]));
-    all.extend([dead_runs(), not_begun()]);
+    all.extend([dead_runs(), not_begun(), pruned()]);
     all
 }
 
@@ -73,6 +74,17 @@ fn not_begun() -> Vec<Value> {
     let complaints = vec![Complaint::new("one", "Do this."), Complaint::new("two", "Do that.")];
     kept.screen.stopped(&Stop::Usage(complaints));
     assert_eq!(kept.text().err, "holdstill: one\nhint: Do this.\nholdstill: two\nhint: Do that.\n");
+    lines(&kept.text().out)
+}
+
+/// What is told of old backups.
+fn pruned() -> Vec<Value> {
+    let rules = Rules { last: Some(1), ..Rules::default() };
+    let mut sim = scenario("mariadb-replica").sim;
+    let pruning = retention::survey(&sim, Path::new("/backup"), &rules, None).expect("it can look");
+    let done = retention::prune(&mut sim, &pruning);
+    let kept = Kept::new(json(), Service::default());
+    kept.screen.pruned(&pruning, &done);
     lines(&kept.text().out)
 }
 

@@ -33,6 +33,7 @@ complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "backup" -d 'Mak
 complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "audit" -d 'Show what a backup would look at and do, and touch nothing'
 complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "recover" -d 'Settle what dead runs left behind. Safe to run at any time'
 complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "list" -d 'List the backups of the destination'
+complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "prune" -d 'Remove the backups that no rule under [retention] keeps, and tell the reason for each'
 complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "explain" -d 'Explain an aspect of the audit or an exit code; without a name, list them'
 complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "check" -d 'Tell monitoring how the backups are: one line and exit code as a Nagios plugin'
 complete -c holdstill -n "__fish_holdstill_using_subcommand init" -s c -l config -d 'The configuration file' -r -F
@@ -71,6 +72,10 @@ complete -c holdstill -n "__fish_holdstill_using_subcommand recover" -s h -l hel
 complete -c holdstill -n "__fish_holdstill_using_subcommand list" -s c -l config -d 'The configuration file' -r -F
 complete -c holdstill -n "__fish_holdstill_using_subcommand list" -s v -l verbose -d 'Print what is looked at, too, on standard error'
 complete -c holdstill -n "__fish_holdstill_using_subcommand list" -s h -l help -d 'Print help'
+complete -c holdstill -n "__fish_holdstill_using_subcommand prune" -s c -l config -d 'The configuration file' -r -F
+complete -c holdstill -n "__fish_holdstill_using_subcommand prune" -l dry-run -d 'Show what would be removed and what kept, and touch nothing, not even the run lock'
+complete -c holdstill -n "__fish_holdstill_using_subcommand prune" -s v -l verbose -d 'Print what is looked at, too, on standard error'
+complete -c holdstill -n "__fish_holdstill_using_subcommand prune" -s h -l help -d 'Print help'
 complete -c holdstill -n "__fish_holdstill_using_subcommand explain" -s v -l verbose -d 'Print what is looked at, too, on standard error'
 complete -c holdstill -n "__fish_holdstill_using_subcommand explain" -s h -l help -d 'Print help'
 complete -c holdstill -n "__fish_holdstill_using_subcommand check" -s c -l config -d 'The configuration file' -r -F

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{ConfigFile, lock, login, machine, read, shown};
+use super::{ConfigFile, lock, login, machine, prune, read, shown, tell};
 use crate::aftermath;
 use crate::config::{self, Config, StateDir};
 use crate::error::{Code, Stop};
@@ -14,7 +14,7 @@ use crate::host::{Act, Ask, Host};
 use crate::plan::{self, Asking, Plan, Refusal};
 use crate::recover;
 use crate::run::Outcome;
-use crate::ui::{self, Manner, Screen, Sheet, Streams};
+use crate::ui::{Manner, Screen, Sheet, Streams};
 use crate::{ledger, run};
 
 /// What is typed.
@@ -102,6 +102,7 @@ fn made(
         screen.event(&event);
     });
     tell(&aftermath::of_run(host, config, attempt, &outcome, &figures));
+    tell(&prune::after(host, config, &plan.run, &outcome, screen));
     Ok((plan, outcome))
 }
 
@@ -140,12 +141,6 @@ fn alone(host: &mut dyn Host, state_dir: &Path) -> Result<(), Stop> {
 fn unread(host: &mut dyn Host, file: &Path, attempt: &Attempt, stop: &Stop) {
     if let (StateDir::Told(state_dir), _) = config::state_dir(host, file) {
         tell(&aftermath::only_noted(host, &state_dir, attempt, stop));
-    }
-}
-
-fn tell(wrong: &[String]) {
-    for one in wrong {
-        ui::complain(&format!("holdstill: {one}\n"));
     }
 }
 

@@ -6,6 +6,7 @@ mod check;
 mod configuration;
 mod explain;
 mod init;
+mod prune;
 mod recover;
 
 use std::path::{Path, PathBuf};
@@ -69,6 +70,8 @@ enum Command {
     Recover(Ledgers),
     /// List the backups of the destination.
     List(ConfigFile),
+    /// Remove the backups that no rule under [retention] keeps, and tell the reason for each.
+    Prune(prune::Options),
     /// Explain an aspect of the audit or an exit code; without a name, list them.
     Explain {
         /// Such as 'destination', 'write rate' or '6'.
@@ -124,6 +127,7 @@ pub fn main() -> ExitCode {
         Command::Audit(options) => audit::run(options),
         Command::Recover(ledgers) => recover::recover(ledgers),
         Command::Explain { name } => explain::explain(name),
+        Command::Prune(options) => prune::prune(options),
         Command::List(file) => audit::list(&file.config),
     };
     let code = ended.unwrap_or_else(|stop| {
@@ -161,6 +165,13 @@ fn shown(screen: &Screen, host: impl Host) -> Traced<impl Host> {
 fn usage(told: &clap::Error) -> Code {
     let _nobody_reads = told.print();
     if told.use_stderr() { Code::Usage } else { Code::Clean }
+}
+
+/// What went wrong besides, a line each.
+fn tell(wrong: &[String]) {
+    for one in wrong {
+        ui::complain(&format!("holdstill: {one}\n"));
+    }
 }
 
 fn read(host: &dyn Host, file: &Path) -> Result<Config, Stop> {

@@ -82,6 +82,7 @@ impl Check<'_> {
             snapshot: self.snapshot(&raw.snapshot),
             copy: self.copy(&raw.copy),
             destination: self.destination(raw.destination.directory),
+            retention: self.retention(&raw.retention),
             hooks: self.hooks(raw.hooks),
             monitoring: self.monitoring(&raw.monitoring),
         }

@@ -29,6 +29,7 @@ pub use raw::KEYS;
 pub use show::{Origin, Shown, as_json, as_toml, literal, show, shown};
 
 use crate::host::{Priority, Reach};
+use crate::retention::Rules;
 use crate::units::{Bytes, Millis};
 
 /// Where the server is looked for if nothing says otherwise.
@@ -55,6 +56,8 @@ pub struct Config {
     pub copy: Copy,
     /// Where backups go.
     pub destination: Destination,
+    /// Which of them are kept; all of them if absent.
+    pub retention: Option<Rules>,
     /// The programs of the operator's that are run around a run.
     pub hooks: Hooks,
     /// What monitoring is told.

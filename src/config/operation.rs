@@ -1,11 +1,12 @@
-//! From what is typed to what is meant, of how a copy stands back, the hooks and monitoring.
+//! From what is typed to what is meant, of how a copy stands back, retention, hooks and monitoring.
 //!
 //! Deliberately absent: whether a hook's program is there; `hooks::check` looks at that.
 
 use super::check::Check;
 use super::{CheckLimits, Copy, Hook, Hooks, Monitoring, raw};
 use crate::host::{Io, Priority};
-use crate::units::{Bytes, Millis};
+use crate::retention::Rules;
+use crate::units::{Bytes, Hours, Millis};
 
 const COPY_MS_MAX: Millis = Millis(86_400_000);
 const HOOK_SECONDS_MAX: u64 = 60;
@@ -33,6 +34,12 @@ const IO_LEVEL: u8 = 4;
 
 /// The slowest copy that can be meant, in bytes a second; less is a slip of the unit.
 const BANDWIDTH_MIN: Bytes = Bytes(64 << 10);
+
+/// The most that a rule can keep; more is a slip, and no rule at all says "all".
+const KEEP_MAX: u32 = 10_000;
+
+/// The longest time to keep everything of, which is a hundred years.
+const WITHIN_MAX: Hours = Hours(36_525 * 24);
 
 /// What the collector reads.
 const PROM: &str = ".prom";
@@ -83,6 +90,33 @@ impl Check<'_> {
             self.complain("copy.io_level", what, "Level 7 stands back most.");
         }
         u8::try_from(level).unwrap_or(IO_LEVEL)
+    }
+
+    /// A section without a key says nothing, and nothing is ever removed.
+    pub(super) fn retention(&mut self, raw: &raw::Retention) -> Option<Rules> {
+        let rules = Rules {
+            last: self.keep("keep_last", raw.keep_last),
+            daily: self.keep("keep_daily", raw.keep_daily),
+            weekly: self.keep("keep_weekly", raw.keep_weekly),
+            monthly: self.keep("keep_monthly", raw.keep_monthly),
+            yearly: self.keep("keep_yearly", raw.keep_yearly),
+            within: raw.keep_within,
+        };
+        if let Some(hours) = rules.within.filter(|hours| !(Hours(1)..=WITHIN_MAX).contains(hours)) {
+            let what = format!("expected '1h' to '{WITHIN_MAX}', found '{hours}'");
+            let hint = "Leave it out where no age keeps a backup.";
+            self.complain("retention.keep_within", what, hint);
+        }
+        Some(rules).filter(|rules| *rules != Rules::default())
+    }
+
+    fn keep(&mut self, key: &str, given: Option<u32>) -> Option<u32> {
+        if let Some(count) = given.filter(|count| !(1..=KEEP_MAX).contains(count)) {
+            let what = format!("expected 1 to {KEEP_MAX}, found {count}");
+            let hint = "Leave a key out that is to keep nothing.";
+            self.complain(&format!("retention.{key}"), what, hint);
+        }
+        given
     }
 
     pub(super) fn hooks(&mut self, raw: raw::Hooks) -> Hooks {

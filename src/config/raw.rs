@@ -11,10 +11,10 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Complaint;
-use crate::units::{Bytes, Millis};
+use crate::units::{Bytes, Hours, Millis};
 
 /// Every key, by section; the first section is the file's top.
-pub const KEYS: [(&str, &[&str]); 9] = [
+pub const KEYS: [(&str, &[&str]); 10] = [
     ("", &["state_dir", "run_dir"]),
     (
         "server",
@@ -61,6 +61,10 @@ pub const KEYS: [(&str, &[&str]); 9] = [
     ),
     ("copy", &["ms_max", "nice", "io_class", "io_level", "bandwidth_max"]),
     ("destination", &["directory"]),
+    (
+        "retention",
+        &["keep_last", "keep_daily", "keep_weekly", "keep_monthly", "keep_yearly", "keep_within"],
+    ),
     ("hooks", &["before", "after", "on_failure", "seconds_max"]),
     (
         "monitoring",
@@ -205,6 +209,19 @@ pub(super) struct Destination {
     pub(super) directory: Option<String>,
 }
 
+/// `[retention]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(clippy::struct_field_names, reason = "they are the keys as typed")]
+pub(super) struct Retention {
+    pub(super) keep_last: Option<u32>,
+    pub(super) keep_daily: Option<u32>,
+    pub(super) keep_weekly: Option<u32>,
+    pub(super) keep_monthly: Option<u32>,
+    pub(super) keep_yearly: Option<u32>,
+    pub(super) keep_within: Option<Hours>,
+}
+
 /// The whole file as typed.
 #[derive(Debug, Default)]
 pub(super) struct Raw {
@@ -215,6 +232,7 @@ pub(super) struct Raw {
     pub(super) snapshot: Snapshot,
     pub(super) copy: Copy,
     pub(super) destination: Destination,
+    pub(super) retention: Retention,
     pub(super) hooks: Hooks,
     pub(super) monitoring: Monitoring,
 }
@@ -236,6 +254,7 @@ pub(super) fn read(text: &str, complaints: &mut Vec<Complaint>) -> Raw {
         snapshot: section(&mut table, "snapshot", text, complaints),
         copy: section(&mut table, "copy", text, complaints),
         destination: section(&mut table, "destination", text, complaints),
+        retention: section(&mut table, "retention", text, complaints),
         hooks: section(&mut table, "hooks", text, complaints),
         monitoring: section(&mut table, "monitoring", text, complaints),
         top: Top::default(),

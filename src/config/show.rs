@@ -15,6 +15,7 @@ use super::{
 };
 use crate::host::{Host, Io, Reach, Tls};
 use crate::option_file::OptionFile;
+use crate::retention::Rules;
 use crate::units::Bytes;
 
 /// The column at which the comments begin, where a value does not reach further.
@@ -129,6 +130,7 @@ fn value(config: &Config, section: &str, key: &str) -> Option<Value> {
         ("snapshot", "pool_percent_max") => json!(snapshot.pool_percent_max),
         ("snapshot", "pool_percent_stop") => json!(snapshot.pool_percent_stop),
         ("copy", _) => return copying(copy, key),
+        ("retention", _) => return config.retention.as_ref().and_then(|rules| keep(rules, key)),
         ("hooks", "seconds_max") => json!(hooks.ms_max.0 / 1_000),
         ("hooks", "before") => return hooks.before.as_ref().map(hook),
         ("hooks", "after") => return hooks.after.as_ref().map(hook),
@@ -156,6 +158,18 @@ fn copying(copy: &Copy, key: &str) -> Option<Value> {
     }
 }
 
+fn keep(rules: &Rules, key: &str) -> Option<Value> {
+    let count = match key {
+        "keep_last" => rules.last,
+        "keep_daily" => rules.daily,
+        "keep_weekly" => rules.weekly,
+        "keep_monthly" => rules.monthly,
+        "keep_yearly" => rules.yearly,
+        _ => return rules.within.map(|hours| json!(hours.to_string())),
+    };
+    count.map(|count| json!(count))
+}
+
 fn hook(hook: &Hook) -> Value {
     let words = std::iter::once(hook.program.to_string_lossy().into_owned());
     json!(words.chain(hook.args.iter().cloned()).collect::<Vec<_>>())
@@ -169,6 +183,7 @@ fn unset(key: &str) -> &'static str {
         "io_level" => "only of the class 'best-effort'",
         "bandwidth_max" => "no limit",
         "textfile" => "none is written",
+        _ if key.starts_with("keep_") => "it keeps none",
         _ => "no program is run",
     }
 }
@@ -244,6 +259,11 @@ fn unit(key: &str) -> Option<&'static str> {
         "bandwidth_max" => Some("an amount a second"),
         "seconds_max" => Some("seconds"),
         "tries_max" => Some("tries"),
+        "keep_last" => Some("backups"),
+        "keep_daily" => Some("days"),
+        "keep_weekly" => Some("weeks"),
+        "keep_monthly" => Some("months"),
+        "keep_yearly" => Some("years"),
         _ if key.ends_with("_hours") => Some("hours"),
         _ if key.contains("percent") => Some("percent"),
         _ if key.ends_with("_s_min") => Some("seconds"),

@@ -60,7 +60,7 @@ fn unknown_keys_are_told_with_the_nearest_one() {
          line 6, column 1: unknown key 'wait_ms_max' in [snapshot] | 'wait_ms_max' belongs under \
          [lock].\n\
          line 7, column 2: unknown key 'zebra' | Known here are: state_dir, run_dir, server, lock, \
-         replica, snapshot, copy, destination, hooks, monitoring.",
+         replica, snapshot, copy, destination, retention, hooks, monitoring.",
     );
 }
 

@@ -54,6 +54,15 @@ pub enum Act {
     RemoveDir(PathBuf),
     /// Removes a directory and all that is in it, staying on its filesystem.
     RemoveTree(PathBuf),
+    /// Removes all that is in a directory but one file, and syncs the directory; done as well if it
+    /// is not there. Stays on its filesystem, follows no link, and stops between two files when a
+    /// signal asks for it, which is unsure like any other failure once it has begun.
+    Empty {
+        /// The directory, which stays.
+        directory: PathBuf,
+        /// The name in it that stays.
+        but: String,
+    },
     /// Opens the lock session: `Connection`.
     Connect(Login),
     /// Runs a statement that changes something.
@@ -122,6 +131,14 @@ pub enum Act {
         /// The partial backup.
         from: PathBuf,
         /// The published name.
+        to: PathBuf,
+    },
+    /// Renames a published backup to a name that is no backup's and must be free, and syncs the
+    /// parent: what is removed after this never looks like a whole backup.
+    Withdraw {
+        /// The published name.
+        from: PathBuf,
+        /// The other one.
         to: PathBuf,
     },
 }
@@ -228,6 +245,10 @@ impl fmt::Display for Act {
             Self::RemoveTree(path) => {
                 write!(f, "rm --recursive --one-file-system {}", path.display())
             }
+            Self::Empty { directory, but } => {
+                let path = directory.display();
+                write!(f, "rm --recursive --one-file-system {path}/*, but {but}")
+            }
             Self::Connect(login) => write!(f, "connect the lock session to {login}"),
             Self::Sql(sql) => write!(f, "{}: {}", sql.session, sql.text),
             Self::Kill(session) => write!(f, "KILL CONNECTION of the {session}"),
@@ -249,7 +270,7 @@ impl fmt::Display for Act {
             Self::Mount(order) => write!(f, "{order}"),
             Self::Unmount(path) => write!(f, "umount {}", path.display()),
             Self::SyncFs(path) => write!(f, "sync --file-system {}", path.display()),
-            Self::Publish { from, to } => {
+            Self::Publish { from, to } | Self::Withdraw { from, to } => {
                 write!(f, "mv --no-clobber {} {}", from.display(), to.display())
             }
         }

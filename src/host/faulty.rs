@@ -301,7 +301,10 @@ fn dead() -> Fault {
 
 fn has_half(act: &Act) -> bool {
     match act {
-        Act::WriteFile { .. } | Act::WriteReadable { .. } | Act::RemoveTree(_) => true,
+        Act::WriteFile { .. }
+        | Act::WriteReadable { .. }
+        | Act::RemoveTree(_)
+        | Act::Empty { .. } => true,
         Act::Sql(sql) => sql.text.starts_with("FLUSH TABLES"),
         Act::Run(cmd) => ["lvcreate", "lvextend"].iter().any(|name| cmd.program.ends_with(name)),
         _ => false,

@@ -5,6 +5,7 @@ use super::report;
 use super::voice::{Done, Ending, SoFar, Streams, Voice, Words};
 use crate::plan::Plan;
 use crate::recover::Recovered;
+use crate::retention::{Pruned, Pruning};
 use crate::run::Event;
 
 /// What is said of a run in which nothing was wrong.
@@ -43,6 +44,8 @@ impl Voice for Brief {
             self.streams.err(&format!("holdstill: {warning}\n"));
         }
     }
+
+    fn pruned(&mut self, _: &Pruning, _: &Pruned, _: &SoFar) {}
 
     fn ended(&mut self, end: &Ending<'_>, so_far: &SoFar) -> Option<Words> {
         let err = report::trouble(end);

@@ -8,13 +8,14 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::report;
 use super::voice::{Done, Ending, SoFar, Streams, Voice, Words};
+use super::{report, retention};
 use crate::copy::rsync::Progress;
 use crate::error::{Code, Stop};
 use crate::host::Fault;
 use crate::plan::Plan;
 use crate::recover::{End, Recovered};
+use crate::retention::{Pruned, Pruning};
 use crate::run::{Event, Filling, Outcome};
 use crate::settle::Left;
 
@@ -143,6 +144,10 @@ impl Voice for Json {
             Event::Window(times) => ("window", json!(times)),
         };
         self.tell(so_far, status, figures);
+    }
+
+    fn pruned(&mut self, all: &Pruning, done: &Pruned, so_far: &SoFar) {
+        self.tell(so_far, "pruned", retention::figures(all, done));
     }
 
     fn ended(&mut self, end: &Ending<'_>, so_far: &SoFar) -> Option<Words> {

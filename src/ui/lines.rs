@@ -2,11 +2,12 @@
 //!
 //! With or without a terminal the same. What is done in the window is told after it, by `Traced`.
 
-use super::report;
 use super::voice::{Done, Ending, SoFar, Streams, Voice, Words};
+use super::{report, retention};
 use crate::copy::rsync::Progress;
 use crate::plan::Plan;
 use crate::recover::Recovered;
+use crate::retention::{Pruned, Pruning};
 use crate::run::Event;
 
 /// A line is printed each time the copy has come this many percent further.
@@ -69,6 +70,10 @@ impl Voice for Lines {
             Event::First(why) => self.say(&format!("  the lock comes first: {why}")),
             Event::Ended(_) | Event::Filling(_) | Event::Window(_) => {}
         }
+    }
+
+    fn pruned(&mut self, all: &Pruning, done: &Pruned, _: &SoFar) {
+        self.streams.out(&(retention::pruning(all) + &retention::pruned(all, done)));
     }
 
     fn ended(&mut self, end: &Ending<'_>, so_far: &SoFar) -> Option<Words> {

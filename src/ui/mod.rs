@@ -8,6 +8,7 @@ mod entry;
 mod json;
 mod lines;
 mod report;
+mod retention;
 mod screen;
 mod setup;
 mod terminal;
@@ -21,6 +22,7 @@ use tracing_subscriber::prelude::*;
 
 pub use json::Clock;
 pub use report::{list, recovered};
+pub use retention::{pruned, pruning};
 pub use screen::{Manner, Screen};
 pub use setup::{checked, found, is_a_person, question};
 pub use terminal::{Colours, Paper, Sheet};

@@ -18,6 +18,7 @@ use crate::host::Fault;
 use crate::host::linux::service::Service;
 use crate::plan::Plan;
 use crate::recover::Recovered;
+use crate::retention::{Pruned, Pruning};
 use crate::run::{Event, Outcome};
 
 /// How a run is told.
@@ -93,6 +94,12 @@ impl Screen {
             let state = &mut *self.0.borrow_mut();
             state.voice.recovered(all, &state.so_far);
         }
+    }
+
+    /// Shows what became of the backups after the run.
+    pub fn pruned(&self, all: &Pruning, done: &Pruned) {
+        let state = &mut *self.0.borrow_mut();
+        state.voice.pruned(all, done, &state.so_far);
     }
 
     /// Shows how the run ended.

@@ -15,6 +15,7 @@ use super::{report, timeline};
 use crate::copy::rsync::Progress;
 use crate::plan::Plan;
 use crate::recover::Recovered;
+use crate::retention::{Pruned, Pruning};
 use crate::run::{Event, Filling, Lap};
 use crate::units::{Bytes, Millis};
 
@@ -263,6 +264,16 @@ impl Voice for Terminal {
             Event::Again(why) => self.note(&format!("once more: {why}")),
             Event::First(why) => self.note(&format!("the lock comes first: {why}")),
             Event::Copied(..) | Event::Window(_) => {}
+        }
+    }
+
+    fn pruned(&mut self, all: &Pruning, done: &Pruned, _: &SoFar) {
+        for one in all.goes().filter(|one| done.removed.contains(&one.backup.name)) {
+            self.note(&format!(
+                "removed {}: {}",
+                one.backup.name,
+                one.verdict.reasons().join("; ")
+            ));
         }
     }
 

@@ -20,6 +20,7 @@ use crate::error::{Code, Stop};
 use crate::host::Fault;
 use crate::plan::Plan;
 use crate::recover::Recovered;
+use crate::retention::{Pruned, Pruning};
 use crate::run::{Event, Outcome};
 use crate::store::WindowTimes;
 use crate::units::Bytes;
@@ -34,6 +35,8 @@ pub(super) trait Voice {
     fn act(&mut self, done: &Done<'_>, so_far: &SoFar);
     /// The run tells something.
     fn event(&mut self, event: &Event, so_far: &SoFar);
+    /// The run has published, and old backups may have gone.
+    fn pruned(&mut self, all: &Pruning, done: &Pruned, so_far: &SoFar);
     /// It is over: the last words, which somebody else writes; nothing if there is nothing to say.
     fn ended(&mut self, end: &Ending<'_>, so_far: &SoFar) -> Option<Words>;
 }

@@ -19,6 +19,7 @@ import case_least
 import case_monitoring
 import case_package
 import case_policy
+import case_retention
 import case_server
 import case_signals
 import case_speed
@@ -62,6 +63,7 @@ GROUPS = {
     "package": case_package.CASES,
     "init": case_init.CASES,
     "monitoring": case_monitoring.CASES,
+    "retention": case_retention.CASES,
     "surroundings": case_surroundings.CASES,
     "faults_today": of_today(FAULTS),
     "hostile": case_hostile.MATRIX,

@@ -1,4 +1,4 @@
-//! Directories and files: made, written, removed, and published by a rename.
+//! Directories and files: made, written, removed, and renamed.
 //!
 //! Every change is synced with its directory before it counts as done. Before the change a
 //! failure is `Refused`, after it (a directory that would not sync) `Unsure`.
@@ -80,10 +80,7 @@ pub(super) fn remove_dir(path: &Path) -> Result<Answer, Fault> {
 pub(super) fn remove_tree(path: &Path) -> Result<Answer, Fault> {
     let wrong = |error: io::Error| cannot("remove the directory", path, &error);
     let Some(real) = place(path).map_err(wrong)? else { return Ok(Answer::Done) };
-    if let Some(mount) = mounts::all()?.into_iter().find(|mount| mount.point.starts_with(&real)) {
-        let (path, point) = (path.display(), mount.point.display());
-        return Err(Fault::refused(format!("cannot remove '{path}': '{point}' is mounted there")));
-    }
+    nothing_mounted(path, &real)?;
     unless_missing(fs::remove_dir_all(&real)).map_err(|error| {
         let told = cannot("remove all of", path, &error);
         if error.kind() == ErrorKind::NotADirectory {
@@ -95,8 +92,19 @@ pub(super) fn remove_tree(path: &Path) -> Result<Answer, Fault> {
     sync_parent(path)
 }
 
-/// Renames a directory to a name that must be free: the commit point.
-pub(super) fn publish(from: &Path, to: &Path) -> Result<Answer, Fault> {
+/// Refuses where something is mounted at a path or below it.
+pub(super) fn nothing_mounted(path: &Path, real: &Path) -> Result<(), Fault> {
+    match mounts::all()?.into_iter().find(|mount| mount.point.starts_with(real)) {
+        None => Ok(()),
+        Some(mount) => {
+            let (path, point) = (path.display(), mount.point.display());
+            Err(Fault::refused(format!("cannot remove '{path}': '{point}' is mounted there")))
+        }
+    }
+}
+
+/// Renames a directory to a name that must be free.
+pub(super) fn rename(from: &Path, to: &Path) -> Result<Answer, Fault> {
     renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE).map_err(|errno| {
         let told = format!("cannot rename '{}' to '{}': {errno}", from.display(), to.display());
         if certainly_not_done(errno) { Fault::refused(told) } else { Fault::unsure(told) }
@@ -155,7 +163,7 @@ fn write_synced(path: &Path, text: &str, mode: u32) -> io::Result<()> {
 }
 
 /// The path with its parents' links resolved, but not its own; nothing if it is not there.
-fn place(path: &Path) -> io::Result<Option<PathBuf>> {
+pub(super) fn place(path: &Path) -> io::Result<Option<PathBuf>> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::Error::new(ErrorKind::InvalidInput, "not below a directory"));
     };
@@ -244,14 +252,14 @@ mod tests {
     }
 
     #[test]
-    fn publishing_never_replaces() {
+    fn a_rename_never_replaces() {
         let dir = tempfile::tempdir().unwrap();
         let (from, to) = (dir.path().join("partial"), dir.path().join("published"));
         fs::create_dir(&from).unwrap();
-        assert_eq!(publish(&from, &to), Ok(Answer::Done));
+        assert_eq!(rename(&from, &to), Ok(Answer::Done));
         fs::create_dir(&from).unwrap();
-        assert!(refused(&publish(&from, &to)));
+        assert!(refused(&rename(&from, &to)));
         assert!(from.exists() && to.exists());
-        assert!(refused(&publish(&dir.path().join("none"), &dir.path().join("other"))));
+        assert!(refused(&rename(&dir.path().join("none"), &dir.path().join("other"))));
     }
 }

@@ -9,6 +9,7 @@
 mod command;
 pub mod deadman;
 mod dm;
+mod empty;
 #[cfg(test)]
 mod fake_server;
 mod files;
@@ -235,6 +236,7 @@ impl Host for Linux {
             Act::RemoveFile(path) => files::remove(path),
             Act::RemoveDir(path) => files::remove_dir(path),
             Act::RemoveTree(path) => files::remove_tree(path),
+            Act::Empty { directory, but } => empty::empty(directory, but, &self.signals),
             Act::Connect(login) => self.sessions.connect(login).map(Answer::Connection),
             Act::Sql(sql) => self.ask(sql.session, &sql.text, sql.ms_max).map(|_| Answer::Done),
             Act::Kill(session) => self.sessions.kill(*session),
@@ -256,7 +258,7 @@ impl Host for Linux {
             Act::Mount(order) => mounts::mount(order),
             Act::Unmount(path) => mounts::unmount(path),
             Act::SyncFs(path) => mounts::sync(path),
-            Act::Publish { from, to } => files::publish(from, to),
+            Act::Publish { from, to } | Act::Withdraw { from, to } => files::rename(from, to),
         }
     }
 }

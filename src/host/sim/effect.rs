@@ -30,6 +30,7 @@ pub(super) fn act(world: &mut World, act: &Act) -> Result<Answer, Fault> {
         Act::RemoveFile(path) => world.files.remove_file(path),
         Act::RemoveDir(path) => remove_dir(world, path),
         Act::RemoveTree(path) => remove_tree(world, path),
+        Act::Empty { directory, but } => empty(world, directory, but),
         Act::Sql(sql) => sql_executed(world, sql),
         Act::Kill(session) => world.server.kill(*session),
         Act::Hangup(session) => {
@@ -66,6 +67,7 @@ pub(super) fn act(world: &mut World, act: &Act) -> Result<Answer, Fault> {
             Ok(())
         }
         Act::Publish { from, to } => publish(world, from, to),
+        Act::Withdraw { from, to } => world.files.rename(from, to, Owner::Ours),
     }
     .map(|()| Answer::Done)
 }
@@ -86,6 +88,7 @@ pub(super) fn half(world: &mut World, act: &Act) {
             world.files.write_half(path, text);
         }
         Act::RemoveTree(path) => world.files.remove_half(path),
+        Act::Empty { directory, .. } => world.files.empty_half(directory),
         Act::Sql(sql) => world.server.lock_half(sql),
         Act::Run(cmd) if report::program(cmd) == "lvcreate" => lvm::create_half(world, cmd),
         Act::Run(cmd) if report::program(cmd) == "lvextend" => lvm::extend_half(world, cmd),
@@ -116,6 +119,22 @@ fn remove_tree(world: &mut World, path: &Path) -> Result<(), Fault> {
         return Err(Fault::refused(format!("something is mounted below '{}'", path.display())));
     }
     world.files.remove_tree(path);
+    Ok(())
+}
+
+/// One who is asked to stop stops in the middle.
+fn empty(world: &mut World, directory: &Path, but: &str) -> Result<(), Fault> {
+    if world.mounts.iter().any(|one| one.mount.point.starts_with(directory)) {
+        return Err(Fault::refused(format!(
+            "something is mounted below '{}'",
+            directory.display()
+        )));
+    }
+    if let Some(signal) = world.signal {
+        world.files.empty_half(directory);
+        return Err(Fault::unsure(format!("interrupted by signal {signal}")));
+    }
+    world.files.empty(directory, but);
     Ok(())
 }
 
@@ -194,5 +213,5 @@ fn unmount(world: &mut World, point: &Path) -> Result<(), Fault> {
 
 fn publish(world: &mut World, from: &Path, to: &Path) -> Result<(), Fault> {
     rules::published(world, from);
-    world.files.publish(from, to)
+    world.files.rename(from, to, Owner::Published)
 }

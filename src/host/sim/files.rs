@@ -60,6 +60,24 @@ impl Files {
         self.nodes.insert(path.into(), node);
     }
 
+    /// Puts a file of a published backup of ours there, with the directories that are missing.
+    pub fn published_file(&mut self, path: &Path, text: &str) {
+        self.file_of(Owner::Published, path, text);
+    }
+
+    /// The same of what a dead process of ours has left.
+    pub fn ours_file(&mut self, path: &Path, text: &str) {
+        self.file_of(Owner::Ours, path, text);
+    }
+
+    fn file_of(&mut self, owner: Owner, path: &Path, text: &str) {
+        let node = |text| Node { text, synced: true, owner };
+        for part in path.ancestors().skip(1) {
+            self.nodes.entry(part.into()).or_insert(node(None));
+        }
+        self.nodes.insert(path.into(), node(Some(text.into())));
+    }
+
     /// Lets others write to a path.
     pub fn open_to_others(&mut self, path: &Path) {
         self.open.insert(path.into());
@@ -170,6 +188,20 @@ impl Files {
         self.nodes.retain(|one, node| one.parent() != Some(path) || node.text.is_none());
     }
 
+    /// Removes all that is in a directory but one name.
+    pub(super) fn empty(&mut self, directory: &Path, but: &str) {
+        let stays = directory.join(but);
+        self.nodes
+            .retain(|one, _| one == directory || *one == stays || !one.starts_with(directory));
+    }
+
+    /// That, interrupted: the files of its directories are gone, and nothing else is.
+    pub(super) fn empty_half(&mut self, directory: &Path) {
+        self.nodes.retain(|one, node| {
+            node.text.is_none() || one.parent() == Some(directory) || !one.starts_with(directory)
+        });
+    }
+
     /// Writes out everything below a path.
     pub(super) fn sync(&mut self, path: &Path) {
         for (_, node) in self.nodes.iter_mut().filter(|(one, _)| one.starts_with(path)) {
@@ -177,8 +209,8 @@ impl Files {
         }
     }
 
-    /// Renames a directory to its published name.
-    pub(super) fn publish(&mut self, from: &Path, to: &Path) -> Result<(), Fault> {
+    /// Renames a directory, whose things are of this owner then.
+    pub(super) fn rename(&mut self, from: &Path, to: &Path, owner: Owner) -> Result<(), Fault> {
         if self.get(to).is_some() || self.kind(from) != Some(Kind::Directory) {
             return Err(Fault::refused(format!("cannot rename '{}'", from.display())));
         }
@@ -189,7 +221,7 @@ impl Files {
             else {
                 continue;
             };
-            node.owner = Owner::Published;
+            node.owner = owner;
             // `join` with nothing would add a slash at the end.
             let path = if rest.as_os_str().is_empty() { to.to_owned() } else { to.join(rest) };
             self.nodes.insert(path, node);

@@ -83,7 +83,10 @@ pub(super) fn ordered(world: &mut World, act: &Act) {
         world.breach(Rule::LetGo, act.to_string());
     }
     if let Some(path) = touched(act) {
-        check_foreign(world, path, act);
+        check_owner(world, path, act, Owner::Ours);
+    }
+    if let Act::Withdraw { from, .. } = act {
+        check_owner(world, from, act, Owner::Published);
     }
 }
 
@@ -133,16 +136,16 @@ fn touched(act: &Act) -> Option<&Path> {
         | Act::RemoveFile(path)
         | Act::RemoveDir(path)
         | Act::RemoveTree(path)
+        | Act::Empty { directory: path, .. }
         | Act::Publish { from: path, .. } => Some(path),
         _ => None,
     }
 }
 
-fn check_foreign(world: &mut World, path: &Path, act: &Act) {
+fn check_owner(world: &mut World, path: &Path, act: &Act, owner: Owner) {
     let node = world.files.get(path).into_iter();
-    let others = node
-        .chain(world.files.below(path).map(|(_, node)| node))
-        .any(|node| node.owner != Owner::Ours);
+    let others =
+        node.chain(world.files.below(path).map(|(_, node)| node)).any(|node| node.owner != owner);
     if others {
         world.breach(Rule::Foreign, act.to_string());
     }

@@ -1,0 +1,104 @@
+//! `holdstill prune`, and what a backup does of the same kind at its end.
+
+use super::{ConfigFile, linux, lock, machine, read, shown, tell};
+use crate::config::{self, Config};
+use crate::error::{Code, Stop};
+use crate::host::Host;
+use crate::host::dry::DryRun;
+use crate::host::linux::service::Service;
+use crate::plan::{Aspect, Refusal};
+use crate::retention::{self, Pruned, Rules};
+use crate::run::Outcome;
+use crate::ui::{self, Manner, Screen, Streams};
+
+const NO_RULE: &str = "nothing is ever removed: there is no rule under [retention]\n";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Show what would be removed and what kept, and touch nothing, not even the run lock.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Every backup with its reason; then, unless it is only asked, what is to go goes.
+pub(super) fn prune(options: &Options) -> Result<Code, Stop> {
+    if options.dry_run {
+        return dry(options);
+    }
+    let screen = Screen::new(Manner::Lines, Streams::standard(), Service::default());
+    let mut host = shown(&screen, machine()?);
+    let config = read(&host, &options.file.config)?;
+    let Some(rules) = rules(&config) else { return Ok(Code::Clean) };
+    place(&host, &config)?;
+    lock(&mut host, &config.state_dir, "a pruning")?;
+    let pruning = retention::survey(&host, &config.destination.directory, rules, None)?;
+    ui::tell(&ui::pruning(&pruning));
+    let done = retention::prune(&mut host, &pruning);
+    drop(host);
+    ui::tell(&ui::pruned(&pruning, &done));
+    tell(&done.failed);
+    Ok(code(&done))
+}
+
+/// The decorator refuses every act.
+fn dry(options: &Options) -> Result<Code, Stop> {
+    let host = DryRun(linux()?);
+    let config = read(&host, &options.file.config)?;
+    let Some(rules) = rules(&config) else { return Ok(Code::Clean) };
+    place(&host, &config)?;
+    let pruning = retention::survey(&host, &config.destination.directory, rules, None)?;
+    ui::tell(&ui::pruning(&pruning));
+    ui::tell("nothing was touched\n");
+    Ok(Code::Clean)
+}
+
+fn rules(config: &Config) -> Option<&Rules> {
+    if config.retention.is_none() {
+        ui::tell(NO_RULE);
+    }
+    config.retention.as_ref()
+}
+
+/// Where others can write they can make us remove what we should not.
+fn place(host: &dyn Host, config: &Config) -> Result<(), Stop> {
+    match config::destination(host, &config.destination.directory) {
+        Ok(_) => Ok(()),
+        Err(complaint) => {
+            let aspect = Some(Aspect::Destination);
+            Err(Refusal { aspect, ..complaint.into() }.into())
+        }
+    }
+}
+
+fn code(done: &Pruned) -> Code {
+    match done.signal.map(u8::try_from) {
+        Some(Ok(signal)) => Code::Interrupted(signal),
+        _ if done.failed.is_empty() => Code::Clean,
+        _ => Code::Unexpected,
+    }
+}
+
+/// After a run. Its backup is published, so what goes wrong here is told, and the exit code stays.
+/// What was not as it should be, each in a line.
+pub(super) fn after(
+    host: &mut dyn Host,
+    config: &Config,
+    run: &str,
+    outcome: &Outcome,
+    screen: &Screen,
+) -> Vec<String> {
+    let (pruning, done) = match retention::after(host, config, run, outcome) {
+        Ok(Some(pruned)) => pruned,
+        Ok(None) => return Vec::new(),
+        Err(fault) => return vec![format!("no old backup is removed: {fault}")],
+    };
+    screen.pruned(&pruning, &done);
+    let mut told = pruning.warnings();
+    told.extend(done.failed);
+    if let Some(signal) = done.signal {
+        told.push(format!("interrupted by signal {signal}: the next run goes on with old backups"));
+    }
+    told
+}
