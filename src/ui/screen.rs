@@ -102,8 +102,8 @@ impl Screen {
 }
 
 impl State {
-    /// Tells systemd each phase and each percent of the copy: never more than this, for a manager
-    /// that does not listen would be waited for.
+    /// Tells systemd each phase and each percent of the copy, and never more than this: all that it
+    /// shows is the last line.
     fn tell_manager(&mut self, event: &Event) {
         match event {
             Event::Phase(phase) => self.service.status(phase),
