@@ -16,6 +16,7 @@ mod monitoring;
 mod order;
 mod packaging;
 mod policy;
+mod readers;
 mod room;
 mod sweep;
 mod tidy;

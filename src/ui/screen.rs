@@ -117,6 +117,7 @@ impl State {
 
     /// The last words: to the journal, or else to the streams, but never to both.
     fn end(&mut self, end: &Ending<'_>) {
+        self.streams.flush();
         let words = self.voice.ended(end, &self.so_far);
         let status = entry::status(end, &self.so_far);
         self.service.status(&status);

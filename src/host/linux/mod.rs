@@ -21,6 +21,7 @@ mod login;
 mod long;
 mod machine;
 mod mounts;
+pub mod outlet;
 mod run_lock;
 mod said;
 mod secret;
