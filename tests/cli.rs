@@ -51,6 +51,36 @@ fn what_is_told_of_a_broken_configuration() {
     golden("cli.txt", &told);
 }
 
+/// A configuration of its own for a destination, which may be what it likes.
+fn list_of(home: &Path, destination: &Path) -> (i32, String) {
+    let path = home.join("list.toml");
+    let text = format!("[destination]\ndirectory = '{}'\n", destination.display());
+    std::fs::write(&path, text).expect("it can be written");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("ours");
+    let mut told = String::new();
+    tell(&mut told, "list", &["list", "--config", &path.display().to_string()], home);
+    let (head, said) = told.split_once('\n').expect("a line with the exit code");
+    let code = head.rsplit(' ').next().and_then(|code| code.parse().ok());
+    (code.expect("an exit code"), said.trim_end().to_owned())
+}
+
+/// A disk that is not mounted must not pass for one without backups.
+#[test]
+fn a_destination_that_is_not_there_has_no_list() {
+    let home = tempfile::tempdir().expect("a directory can be made");
+    let (away, file) = (home.path().join("away"), home.path().join("file"));
+    let more = "more: holdstill explain destination";
+    let (code, said) = list_of(home.path(), &away);
+    let hint = "hint: Run 'mkdir --mode 0700 HOME/away', or mount what belongs there.";
+    let wanted = format!("holdstill: the destination 'HOME/away' is not there\n{hint}\n{more}");
+    assert_eq!((code, said), (3, wanted));
+    std::fs::write(&file, "").expect("it can be written");
+    let (code, said) = list_of(home.path(), &file);
+    assert!(code == 3 && said.contains("'HOME/file' is not a directory\nhint: "), "{said}");
+    std::fs::create_dir(&away).expect("it can be made");
+    assert_eq!(list_of(home.path(), &away), (0, "no backups".to_owned()));
+}
+
 /// Runs the program and adds what it says, with its exit code.
 fn tell(told: &mut String, what: &str, args: &[&str], home: &Path) {
     let done = Command::new(env!("CARGO_BIN_EXE_holdstill"))

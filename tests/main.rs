@@ -17,6 +17,7 @@ mod monitoring;
 mod order;
 mod packaging;
 mod policy;
+mod readers;
 mod retention;
 mod room;
 mod sweep;

@@ -104,8 +104,8 @@ fn nothing_is_told_while_the_server_stands_still() {
     let snapshot = call_of(&scenario, "lvcreate");
     for script in [&[][..], &[(snapshot, Blow::FailHalf)]] {
         let mut host = Recorder::new(Faulty::new(scenario.sim.clone(), script));
-        let acts = std::rc::Rc::clone(&host.acts);
-        run::backup(&mut host, &scenario.plan, &mut |_| acts.borrow_mut().push("told".into()));
+        let acts = host.acts.clone();
+        run::backup(&mut host, &scenario.plan, &mut |_| acts.push("told"));
         let trace = acts.take();
         let at = |words: &str| trace.iter().position(|act| act.starts_with(words));
         let (arm, unlocked) = (at("arm the dead-man"), at("close the lock session"));

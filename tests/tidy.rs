@@ -164,11 +164,10 @@ fn file_names(text: &str, module: &str) -> bool {
 }
 
 /// What only some files may name, and why.
-const ONLY_IN: [(&str, &[&str], &str); 6] = [
+const ONLY_IN: [(&str, &[&str], &str); 5] = [
     ("clap", &["src/cli", "src/main.rs"], "the command line has one place"),
     ("indicatif", &["src/ui"], "the screen has one place"),
     ("nix::", &["src/host", "src/deadman"], "only the host touches the machine"),
-    ("sd_notify", &["src/host"], "only the host touches the machine"),
     ("procfs", &["src/host"], "only the host touches the machine"),
     ("mysql::", &["src/host"], "only the host talks to a server"),
 ];

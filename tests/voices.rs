@@ -4,12 +4,11 @@
 //! To look at the display: `HOLDSTILL_SHOW_MS=300 cargo test show_to_somebody -- --ignored
 //! --nocapture`, in a terminal. The run is simulated, its pace is not.
 
-use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -170,8 +169,8 @@ fn no_manner_writes_while_the_server_stands_still() {
 /// The acts of a run, and each writing between them.
 fn trace(manner: Manner, one: Scenario, script: &[(usize, Blow)]) -> Vec<String> {
     let recorder = Recorder::new(Faulty::new(one.sim, script));
-    let trace = Rc::clone(&recorder.acts);
-    let leads = Rc::new(RefCell::new(Leads(Rc::clone(&trace))));
+    let trace = recorder.acts.clone();
+    let leads = Arc::new(Mutex::new(Leads(trace.clone())));
     let screen = Screen::new(manner, Streams::new(leads.clone(), leads), Service::default());
     let acts = screen.clone();
     let mut host = Traced::new(recorder, move |event| {

@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use super::{ConfigFile, linux, login, read};
+use crate::config;
 use crate::error::{Code, Stop};
 use crate::host::dry::DryRun;
 use crate::plan::audit::{Pace, Sampling, audit};
+use crate::plan::{Aspect, Refusal};
 use crate::units::Millis;
 use crate::{store, ui};
 
@@ -34,18 +36,22 @@ pub(super) fn run(options: &Options) -> Result<Code, Stop> {
     let shown = options.watch.is_some() && !options.json;
     let mut tell = |pace: &Pace| {
         if shown {
-            ui::tell(&ui::audit::pace(pace));
+            ui::show(&ui::audit::pace(pace));
         }
     };
     let found = audit(&host, &config, &login, &sampling, &mut tell);
-    ui::tell(&if options.json { ui::audit::json(&found) } else { ui::audit::text(&found) });
+    ui::show(&if options.json { ui::audit::json(&found) } else { ui::audit::text(&found) });
     Ok(ui::audit::code(&found))
 }
 
-/// The backups of the destination, oldest first.
+/// The backups of the destination, oldest first, if there is such a destination.
 pub(super) fn list(file: &Path) -> Result<Code, Stop> {
     let host = DryRun(linux()?);
     let config = read(&host, file)?;
-    ui::tell(&ui::list(&store::list(&host, &config.destination.directory)?));
+    let destination = &config.destination.directory;
+    // One that is not there has no backups either, but that must not pass for the answer.
+    let refused = |complaint| Refusal { aspect: Some(Aspect::Destination), ..complaint };
+    config::destination_directory(&host, destination).map_err(Refusal::from).map_err(refused)?;
+    ui::show(&ui::list(&store::list(&host, destination)?));
     Ok(Code::Clean)
 }

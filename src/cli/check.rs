@@ -38,7 +38,7 @@ pub(super) struct Options {
 pub(super) fn check(options: &Options) -> ExitCode {
     let checked = catch_unwind(AssertUnwindSafe(|| checked(options)));
     let (line, state) = checked.unwrap_or_else(|_| unknown("the check itself is broken"));
-    ui::tell(&line);
+    ui::show(&line);
     ExitCode::from(state.number())
 }
 
@@ -47,7 +47,7 @@ pub(super) fn misused(told: &clap::Error) -> ExitCode {
     let text = told.to_string();
     let first = text.lines().next().unwrap_or("the command line is wrong");
     let (line, state) = unknown(first.trim_start_matches("error: "));
-    ui::tell(&line);
+    ui::show(&line);
     ExitCode::from(state.number())
 }
 

@@ -35,7 +35,7 @@ pub(super) fn init(wanted: &Init) -> Result<Code, Stop> {
     if wanted.dry_run {
         let host = DryRun(linux()?);
         let (facts, text, audit) = look(&host, &asked)?;
-        ui::tell(&text);
+        ui::show(&text);
         ui::complain(&ui::found(&init::notes(&facts), None, &audit, &init::next(&facts)));
         return Ok(Code::Clean);
     }
@@ -44,7 +44,7 @@ pub(super) fn init(wanted: &Init) -> Result<Code, Stop> {
     let (facts, text, audit) = look(&host, &asked)?;
     init::write(&mut host, &asked.config, &text)?;
     let wrote = Some(asked.config.as_path());
-    ui::tell(&ui::found(&init::notes(&facts), wrote, &audit, &init::next(&facts)));
+    ui::show(&ui::found(&init::notes(&facts), wrote, &audit, &init::next(&facts)));
     Ok(Code::Clean)
 }
 

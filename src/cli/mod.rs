@@ -117,6 +117,7 @@ pub fn main() -> ExitCode {
         }
         Err(told) => return usage(&told).into(),
     };
+    ui::tell_of_panics();
     ui::log_to_stderr(args.verbose);
     let ended = match &args.command {
         Command::DeadMan { charge } => return deadman::run(charge).into(),

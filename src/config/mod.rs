@@ -23,7 +23,7 @@ pub use check::{SIZE, parse};
 pub use complaint::Complaint;
 pub use load::{StateDir, load, state_dir};
 pub use login::{login, option_file};
-pub use named::{check_text, destination, look_at};
+pub use named::{check_text, destination, destination_directory, look_at};
 pub(crate) use operation::complain_of_limits;
 pub use raw::KEYS;
 pub use show::{Origin, Shown, as_json, as_toml, literal, show, shown};

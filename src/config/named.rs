@@ -54,6 +54,19 @@ pub fn check_text(
 /// everything that the server knows.
 pub fn destination(host: &dyn Host, path: &Path) -> Result<Entry, Complaint> {
     let shown = path.display();
+    let entry = destination_directory(host, path)?;
+    if trust::can_be_written_by_others(&entry) {
+        let mode = entry.mode & 0o7777;
+        let what =
+            format!("the destination '{shown}' can be written to by others (mode {mode:04o})");
+        return Err(Complaint::new(what, format!("Run 'chmod go-w {shown}'.")));
+    }
+    Ok(entry)
+}
+
+/// The destination, if it is a directory at all: enough for looking at what is in it.
+pub fn destination_directory(host: &dyn Host, path: &Path) -> Result<Entry, Complaint> {
+    let shown = path.display();
     let Some(entry) = host.entry(path).map_err(|fault| unseen(path, &fault))? else {
         let hint = format!("Run 'mkdir --mode 0700 {shown}', or mount what belongs there.");
         return Err(Complaint::new(format!("the destination '{shown}' is not there"), hint));
@@ -61,12 +74,6 @@ pub fn destination(host: &dyn Host, path: &Path) -> Result<Entry, Complaint> {
     if entry.kind != Kind::Directory {
         let what = format!("the destination '{shown}' is not a directory");
         return Err(Complaint::new(what, "Name a directory under [destination]."));
-    }
-    if trust::can_be_written_by_others(&entry) {
-        let mode = entry.mode & 0o7777;
-        let what =
-            format!("the destination '{shown}' can be written to by others (mode {mode:04o})");
-        return Err(Complaint::new(what, format!("Run 'chmod go-w {shown}'.")));
     }
     Ok(entry)
 }

@@ -4,6 +4,7 @@
 
 pub mod audit;
 mod brief;
+mod canvas;
 mod entry;
 mod json;
 mod lines;
@@ -11,12 +12,14 @@ mod report;
 mod retention;
 mod screen;
 mod setup;
+mod stream;
 mod terminal;
 mod timeline;
 mod voice;
 mod words;
 
-use std::io::Write as _;
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::io::{self, Write};
 
 use tracing_subscriber::prelude::*;
 
@@ -34,16 +37,48 @@ pub fn log_to_stderr(verbose: bool) {
     let ours = tracing_subscriber::filter::Targets::new()
         .with_target("holdstill", level)
         .with_default(tracing::Level::ERROR);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).without_time();
+    let lines = tracing_subscriber::fmt::layer().with_writer(|| Log).without_time();
     let _already_set = tracing_subscriber::registry().with(lines).with(ours).try_init();
+}
+
+/// Standard error, as the diagnostic log writes to it: one line with each call.
+struct Log;
+
+impl Write for Log {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        stream::lock(stream::err()).write(line)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Tells of panics on standard error as everything else is told there: the usual hook would wait
+/// for a reader that hangs, and nobody ever settled what the run has begun.
+pub fn tell_of_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let trace = Backtrace::capture();
+        let trace = match trace.status() {
+            BacktraceStatus::Captured => format!("{trace}"),
+            _ => String::new(),
+        };
+        stream::write_if_free(stream::err(), &format!("holdstill: {info}\n{trace}"));
+    }));
+}
+
+/// Prints what was asked for, and waits for its reader as long as that takes: only for commands
+/// that nothing else waits for.
+pub fn show(text: &str) {
+    stream::lock(stream::out()).show(text.as_bytes());
 }
 
 /// Prints a text to standard output.
 pub fn tell(text: &str) {
-    let _nobody_reads = std::io::stdout().write_all(text.as_bytes());
+    let _never_fails = stream::lock(stream::out()).write_all(text.as_bytes());
 }
 
 /// Prints a message to standard error.
 pub fn complain(message: &str) {
-    let _nobody_reads = std::io::stderr().write_all(message.as_bytes());
+    let _never_fails = stream::lock(stream::err()).write_all(message.as_bytes());
 }

@@ -114,8 +114,8 @@ impl Screen {
 }
 
 impl State {
-    /// Tells systemd each phase and each percent of the copy: never more than this, for a manager
-    /// that does not listen would be waited for.
+    /// Tells systemd each phase and each percent of the copy, and never more than this: all that it
+    /// shows is the last line.
     fn tell_manager(&mut self, event: &Event) {
         match event {
             Event::Phase(phase) => self.service.status(phase),
@@ -129,6 +129,7 @@ impl State {
 
     /// The last words: to the journal, or else to the streams, but never to both.
     fn end(&mut self, end: &Ending<'_>) {
+        self.streams.flush();
         let words = self.voice.ended(end, &self.so_far);
         let status = entry::status(end, &self.so_far);
         self.service.status(&status);

@@ -1,7 +1,7 @@
 //! Texts and questions of the first configuration and its check.
 
 use std::fmt::Write as _;
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::{BufRead as _, IsTerminal as _};
 use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
@@ -55,8 +55,7 @@ pub fn is_a_person() -> bool {
 /// Asks at the terminal; an empty answer means the default. Nothing if the input ends, or if
 /// `stopped` says so: a signal does not end the reading, so a second thread reads.
 pub fn question(what: &str, default: &str, stopped: &dyn Fn() -> bool) -> Option<String> {
-    let mut terminal = std::io::stderr();
-    let _nobody_reads = write!(terminal, "{what} [{default}]: ").and_then(|()| terminal.flush());
+    super::complain(&format!("{what} [{default}]: "));
     let (sender, answers) = channel();
     std::thread::spawn(move || {
         let mut line = String::new();

@@ -33,7 +33,7 @@ const NAME_COLUMNS: usize = 27;
 const TIME_COLUMNS: usize = 11;
 
 /// Goes to the beginning of the line and clears it (ECMA-48, EL).
-const CLEAR: &str = "\r\x1b[K";
+pub(super) const CLEAR: &str = "\r\x1b[K";
 
 /// What is written on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,7 +198,7 @@ impl Terminal {
             self.streams.out(CLEAR);
             self.line = Some(Line::Broken(name));
         }
-        let bar = ProgressBar::with_draw_target(Some(total), self.streams.bar());
+        let bar = ProgressBar::with_draw_target(Some(total), self.streams.bar(self.sheet.columns));
         let bar = bar.with_message(self.fill.clone());
         self.bar = Some(bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())));
     }

@@ -1,23 +1,27 @@
 //! What every manner of telling a run does, each in a file of its own: [`terminal`] for a person,
 //! [`brief`] for cron, [`lines`] as a log, [`json`] for programs.
 //!
-//! A voice writes at once or not at all. While the window is open nothing is told to it, so nothing
-//! is written then; no voice has a thread that could.
+//! A voice writes when it is told something or not at all; how long it waits for its reader is said
+//! in [`stream`]. While the window is open nothing is told to it, so nothing is written then; no
+//! voice has a thread that could.
 //!
 //! [`terminal`]: super::terminal
 //! [`brief`]: super::brief
 //! [`lines`]: super::lines
 //! [`json`]: super::json
+//! [`stream`]: super::stream
 
-use std::cell::RefCell;
 use std::io::Write;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use indicatif::ProgressDrawTarget;
 
+use super::canvas::Canvas;
+use super::stream;
 use crate::copy::rsync::Stats;
 use crate::error::{Code, Stop};
 use crate::host::Fault;
+use crate::host::linux::outlet::Outlet;
 use crate::plan::Plan;
 use crate::recover::Recovered;
 use crate::retention::{Pruned, Pruning};
@@ -120,49 +124,63 @@ pub(super) struct Words {
     pub(super) err: String,
 }
 
-/// Something that can be written to and shared.
-pub type Sink = Rc<RefCell<dyn Write>>;
+/// Something that can be written to and shared, one text with each call.
+pub type Sink = Arc<Mutex<dyn Write + Send>>;
+
+/// How often in a second a bar is drawn, at most.
+const DRAWINGS_PER_SECOND_MAX: u8 = 20;
 
 /// Where it is written.
 #[derive(Clone)]
 pub struct Streams {
     out: Sink,
     err: Sink,
-    bar: fn() -> ProgressDrawTarget,
 }
 
 impl Streams {
     /// Standard output and standard error.
     pub fn standard() -> Self {
-        let out = Rc::new(RefCell::new(std::io::stdout()));
-        let err = Rc::new(RefCell::new(std::io::stderr()));
-        Self { out, err, bar: ProgressDrawTarget::stdout }
+        Self { out: stream::out().clone(), err: stream::err().clone() }
     }
 
-    /// These two, on which no bar is drawn.
+    /// Two that are waited for as those are.
+    pub fn of(out: Outlet, err: Outlet) -> Self {
+        let [out, err] = stream::pair(out, err);
+        Self { out, err }
+    }
+
+    /// Two that take everything.
     pub fn new(out: Sink, err: Sink) -> Self {
-        Self { out, err, bar: ProgressDrawTarget::hidden }
+        Self { out, err }
     }
 
-    /// Where a bar is drawn: on standard output, if that is what these are.
-    pub(super) fn bar(&self) -> ProgressDrawTarget {
-        (self.bar)()
+    /// Where a bar is drawn: on standard output, so wide unless that is a terminal and says else.
+    pub(super) fn bar(&self, columns: usize) -> ProgressDrawTarget {
+        let canvas = Box::new(Canvas::new(Arc::clone(&self.out), columns));
+        ProgressDrawTarget::term_like_with_hz(canvas, DRAWINGS_PER_SECOND_MAX)
     }
 
-    /// Writes a text to standard output, in one piece and at once.
+    /// Writes a text to standard output, in one piece.
     pub(super) fn out(&self, text: &str) {
         write(&self.out, text);
     }
 
-    /// Writes a text to standard error, in one piece and at once.
+    /// Writes a text to standard error, in one piece.
     pub(super) fn err(&self, text: &str) {
         write(&self.err, text);
+    }
+
+    /// Waits once more for a reader that hangs: before the last words, when nothing else waits.
+    pub(super) fn flush(&self) {
+        let _nobody_reads = stream::lock(&self.out).flush();
+        if !Arc::ptr_eq(&self.out, &self.err) {
+            let _nobody_reads = stream::lock(&self.err).flush();
+        }
     }
 }
 
 fn write(sink: &Sink, text: &str) {
     if !text.is_empty() {
-        let mut sink = sink.borrow_mut();
-        let _nobody_reads = sink.write_all(text.as_bytes()).and_then(|()| sink.flush());
+        let _nobody_reads = stream::lock(sink).write_all(text.as_bytes());
     }
 }

@@ -1,22 +1,37 @@
 //! A decorator that writes down every act, as the log would show it.
 
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use holdstill::host::{Act, Answer, Fault, Host, Look};
+
+/// What was written down. Clones share it.
+#[derive(Clone, Default)]
+pub(crate) struct Acts(Arc<Mutex<Vec<String>>>);
+
+impl Acts {
+    /// One more line.
+    pub(crate) fn push(&self, line: impl Into<String>) {
+        self.0.lock().expect("nobody panicked").push(line.into());
+    }
+
+    /// All lines; from now on there are none.
+    pub(crate) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().expect("nobody panicked"))
+    }
+}
 
 /// A host whose acts are written down.
 pub(crate) struct Recorder<H> {
     /// The machine below.
     pub(crate) host: H,
     /// The acts so far; shared, so that a test can write its own lines between them.
-    pub(crate) acts: Rc<RefCell<Vec<String>>>,
+    pub(crate) acts: Acts,
 }
 
 impl<H: Host> Recorder<H> {
     /// Nothing is written down yet.
     pub(crate) fn new(host: H) -> Self {
-        Self { host, acts: Rc::default() }
+        Self { host, acts: Acts::default() }
     }
 }
 
@@ -26,7 +41,7 @@ impl<H: Host> Host for Recorder<H> {
     }
 
     fn act(&mut self, what: &Act) -> Result<Answer, Fault> {
-        self.acts.borrow_mut().push(what.to_string());
+        self.acts.push(what.to_string());
         self.host.act(what)
     }
 }

@@ -15,9 +15,8 @@ pub(crate) fn backup(
     script: &[(usize, Blow)],
 ) -> (Vec<String>, Outcome, Sim) {
     let mut host = Recorder::new(Faulty::new(sim, script));
-    let told = std::rc::Rc::clone(&host.acts);
-    let outcome =
-        run::backup(&mut host, plan, &mut |event| told.borrow_mut().push(format!("{event:?}")));
+    let told = host.acts.clone();
+    let outcome = run::backup(&mut host, plan, &mut |event| told.push(format!("{event:?}")));
     let acts = host.acts.take();
     (acts, outcome, host.host.end().0)
 }

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::io::Write;
 use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use holdstill::host::faulty::{Blow, Faulty};
 use holdstill::host::linux::service::Service;
@@ -14,9 +15,10 @@ use holdstill::run::{self, Event, Outcome};
 use holdstill::ui::{Clock, Manner, Screen, Streams};
 
 use super::Scenario;
+use super::recorder::Acts;
 
 /// What is written, in memory.
-pub(crate) type Written = Rc<RefCell<Vec<u8>>>;
+pub(crate) type Written = Arc<Mutex<Vec<u8>>>;
 
 /// What was written to standard output and to standard error.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,7 +44,8 @@ impl Kept {
 
     /// What was written, as text.
     pub(crate) fn text(&self) -> Shown {
-        let text = |kept: &Written| String::from_utf8(kept.borrow().clone()).expect("it is text");
+        let bytes = |kept: &Written| kept.lock().expect("nobody panicked").clone();
+        let text = |kept: &Written| String::from_utf8(bytes(kept)).expect("it is text");
         Shown { out: text(&self.out), err: text(&self.err) }
     }
 }
@@ -111,11 +114,11 @@ pub(crate) fn clock(step_ms: i64) -> Clock {
 }
 
 /// A stream that leads into a trace: each write is one line of it.
-pub(crate) struct Leads(pub(crate) Rc<RefCell<Vec<String>>>);
+pub(crate) struct Leads(pub(crate) Acts);
 
 impl Write for Leads {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.borrow_mut().push("told".into());
+        self.0.push("told");
         Ok(bytes.len())
     }
 

@@ -6,16 +6,19 @@ import subprocess
 import time
 
 import storage
-from base import expect, run
+from base import expect, run, until
 from case_backup import XFS_BY_GTID, backup_and_prove
 from case_errors import FREEZES_NEST, REFUSED, refused
+from case_thin import copying
 from load import Load
-from tool import WRONG, Run, config, published, run_tool
+from tool import WRONG, Run, Unread, config, published, run_tool
 
 SETTLE_S_MAX = 45
+SEEN_S_MAX = 60
 RESUME_MS_MAX = 1000
 LOCKED_MS_MAX = 5000
-ROLLED_BACK = 4
+DONE, ROLLED_BACK = 0, 4
+UNREAD = "backup --lines --verbose"
 
 
 def interrupted(world, which, word):
@@ -37,6 +40,26 @@ def _interruption(which, word):
 
     case.__name__ = f"{which.name.lower()}_during_{word}"
     return case
+
+
+def reader_stops(world):
+    """Nobody reads what is told: the backup is made all the same, and SIGTERM ends a copy."""
+    path = config(world.replica)
+    done = Unread(UNREAD, path).wait().ended(DONE)
+    done.published()
+    world.require_clean_slate()
+
+    with_previous = published()
+    stopped = Unread(UNREAD, path)
+    rsync = until(SEEN_S_MAX, lambda: copying(stopped), "rsync to begin")
+    os.killpg(rsync, signal.SIGSTOP)  # the copy would end by itself otherwise
+    told = time.monotonic()
+    stopped.process.send_signal(signal.SIGTERM)
+    stopped.wait(SETTLE_S_MAX).ended(128 + signal.SIGTERM)
+    settled = time.monotonic() - told
+    expect(published() == with_previous, "an interrupted run changed what is published")
+    world.require_clean_slate()
+    return {"took_s": f"{done.seconds:.1f}", "settled_s": f"{settled:.1f}"}
 
 
 def killed(world, server, word, **sections):
@@ -146,7 +169,7 @@ CASES = [
     _interruption(which, word)
     for word in ("locked", "copy", "publish")
     for which in (signal.SIGINT, signal.SIGTERM)
-]
+] + [reader_stops]
 KILLS = [
     sigkill_in_window_alone,
     sigkill_in_window_replica,

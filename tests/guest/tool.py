@@ -4,6 +4,7 @@ Two binaries: the released one, and the one built with `wrong-designs`, which ca
 wrong (HOLDSTILL_WRONG) or to hold still at a point of its run (HOLDSTILL_HOLD_AT).
 """
 
+import contextlib
 import json
 import os
 import re
@@ -29,6 +30,7 @@ PRIVILEGES = (
 
 BACKUP_S_MAX = 180
 HOLD_S_MAX = 60
+FILLING = 4096  # what a pipe takes whole or not at all, so that none of it stays free
 BEYOND_THE_END = 9_999  # a number that no act has
 
 ALL = []  # every process that was started
@@ -84,19 +86,22 @@ class Run:
             text=True,
             errors="replace",
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            **self.streams(),
             env=os.environ | {"LC_ALL": "C.UTF-8"} | environment,
             start_new_session=True,
         )
         ALL.append(self)
         self.out, self.err = [], []
+        pairs = ((self.process.stdout, self.out), (self.process.stderr, self.err))
         self.readers = [
-            threading.Thread(target=_gather, args=pair, daemon=True)
-            for pair in ((self.process.stdout, self.out), (self.process.stderr, self.err))
+            threading.Thread(target=_gather, args=pair, daemon=True) for pair in pairs if pair[0]
         ]
         for reader in self.readers:
             reader.start()
+
+    def streams(self):
+        """Where both streams lead."""
+        return {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 
     def wait(self, timeout=BACKUP_S_MAX):
         try:
@@ -140,6 +145,27 @@ class Run:
         )
         expect(found, "the run did not end with its window")
         return dict(zip(("waited_ms", "locked_ms", "released_ms"), map(int, found[-1])))
+
+
+class Unread(Run):
+    """The same where both streams lead to one full pipe, and nobody reads it."""
+
+    def streams(self):
+        self.unread, writing = os.pipe()
+        os.set_blocking(writing, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writing, b"\n" * FILLING)
+        # The flag belongs to the pipe's end itself: the run must find one that would block it.
+        os.set_blocking(writing, True)
+        self.writing = writing
+        return {"stdout": writing, "stderr": writing}
+
+    def wait(self, timeout=BACKUP_S_MAX):
+        super().wait(timeout)
+        os.close(self.writing)
+        os.close(self.unread)
+        return self
 
 
 def _told_by_line(command):

@@ -22,6 +22,7 @@ mod login;
 mod long;
 mod machine;
 mod mounts;
+pub mod outlet;
 mod outside;
 mod run_lock;
 mod said;

@@ -1,26 +1,36 @@
 //! What systemd offers a service: a line that `systemctl status` shows, and a journal whose entries
 //! have fields. Where nobody offers them, nothing happens.
 //!
-//! The journal's own protocol is spoken here, all of it in `datagram`: the crates that speak it
-//! send to one fixed path, which no test can stand in for, and do not tell whether the journal
-//! took an entry, without which it could not be printed instead. Deliberately absent: waiting. An
-//! entry that the journal does not take at once is not taken.
+//! Both protocols are spoken here. The crates that speak the journal's send to one fixed path,
+//! which no test can stand in for, and do not tell whether the journal took an entry, without which
+//! it could not be printed instead. The crate `sd_notify` sends as a socket does by default: a
+//! manager that hangs, and whose queue is full, would stop the run, and nobody would watch its
+//! store. Deliberately absent: waiting for long. The journal takes an entry at once or not at all;
+//! the manager is waited for a moment, and not again while it does not listen.
 
+use std::cell::Cell;
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::net::UnixDatagram;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::Path;
+use std::time::Duration;
 
 use nix::sys::stat::fstat;
 
 /// Where the journal listens, see systemd's "Native Journal Protocol".
 const JOURNAL: &str = "/run/systemd/journal/socket";
 
+/// How long a manager is waited for that took everything so far. Its queue may be as short as ten
+/// messages (`net.unix.max_dgram_qlen`), and it should not miss the last one.
+const MANAGER_WAIT_MAX: Duration = Duration::from_secs(1);
+
 /// The service that this process is, if it is one.
 #[derive(Debug, Default)]
 pub struct Service {
-    /// Whether the manager may be told how far we are.
-    tells_manager: bool,
+    manager: Option<Manager>,
     journal: Option<UnixDatagram>,
     leads: Streams,
 }
@@ -47,12 +57,12 @@ impl Service {
         let leads =
             Streams { out: leads_to(&stream, io::stdout()), err: leads_to(&stream, io::stderr()) };
         let journal = connected(Path::new(JOURNAL)).ok().filter(|_| leads.any());
-        Self { tells_manager: true, journal, leads }
+        Self { manager: Manager::of_process(), journal, leads }
     }
 
     /// A service whose journal listens at `journal`, with these streams leading there.
     pub fn with_journal(journal: &Path, leads: Streams) -> io::Result<Self> {
-        Ok(Self { tells_manager: true, journal: Some(connected(journal)?), leads })
+        Ok(Self { manager: Manager::of_process(), journal: Some(connected(journal)?), leads })
     }
 
     /// Which streams lead to a journal.
@@ -60,10 +70,10 @@ impl Service {
         if self.journal.is_some() { self.leads } else { Streams::default() }
     }
 
-    /// Tells the manager in one line how far we are; the crate reads `NOTIFY_SOCKET` by itself.
+    /// Tells the manager in one line how far we are, if it listens.
     pub fn status(&self, line: &str) {
-        if self.tells_manager {
-            let _nobody_listens = sd_notify::notify(&[sd_notify::NotifyState::Status(line)]);
+        if let Some(manager) = &self.manager {
+            let _nobody_listens = manager.tell(line);
         }
     }
 
@@ -72,6 +82,49 @@ impl Service {
     pub fn record(&self, fields: &[(&str, String)]) -> Streams {
         let took = |journal: &UnixDatagram| journal.send(&datagram(fields)).is_ok();
         if self.journal.as_ref().is_some_and(took) { self.leads } else { Streams::default() }
+    }
+}
+
+/// The service manager, where it listens: the socket of `sd_notify(3)`.
+#[derive(Debug)]
+struct Manager {
+    socket: UnixDatagram,
+    address: SocketAddr,
+    last: Cell<Last>,
+}
+
+/// What became of the last line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Last {
+    Taken,
+    Refused,
+}
+
+impl Manager {
+    /// The one that started this process and wants to be told.
+    fn of_process() -> Option<Self> {
+        Self::at(&std::env::var_os("NOTIFY_SOCKET")?).ok()
+    }
+
+    /// One at a path, or behind an '@' at an abstract name.
+    fn at(name: &OsStr) -> io::Result<Self> {
+        let address = match name.as_bytes() {
+            [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
+            _ => SocketAddr::from_pathname(name)?,
+        };
+        let socket = UnixDatagram::unbound()?;
+        socket.set_write_timeout(Some(MANAGER_WAIT_MAX))?;
+        Ok(Self { socket, address, last: Cell::new(Last::Taken) })
+    }
+
+    /// One line of status: what is behind a newline would be another assignment. Whoever did not
+    /// take the last one is not waited for.
+    fn tell(&self, line: &str) -> io::Result<()> {
+        let message = format!("STATUS={}\n", line.replace('\n', " "));
+        self.socket.set_nonblocking(self.last.get() == Last::Refused)?;
+        let sent = self.socket.send_to_addr(message.as_bytes(), &self.address);
+        self.last.set(if sent.is_ok() { Last::Taken } else { Last::Refused });
+        sent.map(drop)
     }
 }
 
@@ -150,6 +203,44 @@ mod tests {
         let fields = [("MESSAGE", "x".repeat(1000))];
         let taken = (0..100_000).find(|_| service.record(&fields) != leads);
         assert!(taken.is_some(), "it never fills");
+    }
+
+    #[test]
+    fn a_manager_that_does_not_listen_is_not_waited_for() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("notify");
+        let (sender, done) = std::sync::mpsc::channel();
+        let manager = Manager::at(path.as_os_str()).unwrap();
+        assert!(manager.tell("nobody is there yet").is_err());
+        let never_read = UnixDatagram::bind(&path).unwrap();
+        std::thread::spawn(move || {
+            let tell = |_| manager.tell("copy: 5 %").err();
+            let refused = (0..100_000).find_map(tell);
+            let again = (0..100).filter_map(tell).count();
+            sender.send((refused.map(|error| error.kind()), again))
+        });
+        let refused = done.recv_timeout(Duration::from_secs(10)).expect("it waits each time");
+        assert_eq!(refused, (Some(io::ErrorKind::WouldBlock), 100));
+        drop(never_read);
+    }
+
+    #[test]
+    fn a_manager_may_have_an_abstract_name() {
+        let name = format!("holdstill-test-{}", std::process::id());
+        let address = SocketAddr::from_abstract_name(&name).unwrap();
+        let listening = UnixDatagram::bind_addr(&address).unwrap();
+        let manager = Manager::at(OsStr::new(&format!("@{name}"))).unwrap();
+        let service = Service { manager: Some(manager), ..Service::default() };
+        service.status("copy:\n5 %");
+        listening.set_nonblocking(true).unwrap();
+        let mut heard = [0; 64];
+        let length = listening.recv(&mut heard).unwrap();
+        assert_eq!(&heard[..length], b"STATUS=copy: 5 %\n");
+    }
+
+    #[test]
+    fn an_address_that_cannot_be_is_no_manager() {
+        assert!(Manager::at(OsStr::new(&"x".repeat(200))).is_err());
     }
 
     #[test]
