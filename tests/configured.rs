@@ -101,7 +101,7 @@ const SERVERS: [&str; 9] = [
 ];
 
 /// Every other key with a value that is not its default.
-const OTHERS: [(&str, &str); 41] = [
+const OTHERS: [(&str, &str); 40] = [
     ("", "state_dir = \"/s\""),
     ("", "run_dir = \"/r\""),
     ("lock", "kind = \"backup-stage\""),
@@ -141,7 +141,6 @@ const OTHERS: [(&str, &str); 41] = [
     ("retention", "keep_weekly = 5"),
     ("retention", "keep_monthly = 5"),
     ("retention", "keep_yearly = 5"),
-    ("retention", "keep_within = \"36h\""),
     ("destination", "directory = \"/a \\\"b\\\" \\\\c\\u007f\""),
 ];
 
@@ -174,8 +173,8 @@ fn what_is_shown_means_the_same_when_it_is_fed_back() {
 #[test]
 fn a_key_that_is_set_changes_its_own_line() {
     let tried: usize = KEYS.iter().map(|(_, keys)| keys.len()).sum();
-    // The password and the level of input and output are tried below.
-    assert_eq!(OTHERS.len() + SERVERS.len() + 2, tried, "a key is not tried");
+    // The password, the level of input and output and an age are tried below.
+    assert_eq!(OTHERS.len() + SERVERS.len() + 3, tried, "a key is not tried");
     for (section, set) in OTHERS {
         let key = set.split(' ').next().unwrap_or_default();
         // An empty line keeps the others where they are.
@@ -190,6 +189,15 @@ fn a_key_that_is_set_changes_its_own_line() {
         let differ = before.lines().zip(after.lines()).filter(|(one, other)| one != other);
         assert_eq!(differ.count(), 1, "{key}");
     }
+}
+
+#[test]
+fn an_age_keeps_backups_beside_a_rule_that_counts() {
+    let last = "keep_last = 3\n";
+    let (before, after) =
+        (with("retention", last), with("retention", &format!("{last}keep_within = \"36h\"")));
+    assert_eq!(changed(&shown(&before), &shown(&after)), ["keep_within"]);
+    assert_eq!(meant(&toml(&after)), meant(&after));
 }
 
 #[test]

@@ -400,7 +400,9 @@ fn the_program_tells_each_reason_and_removes_what_it_told() {
     let _cannot_fail = write!(told, "== again\n{}", text(&home.says(&[]), &home));
     home.rules("");
     let _cannot_fail = write!(told, "== without a rule\n{}", text(&home.says(&[]), &home));
-    for wrong in ["keep_last = 0\nkeep_within = '0h'\n", "keep_within = '3 days'\n"] {
+    for wrong in
+        ["keep_last = 0\nkeep_within = '0h'\n", "keep_within = '3 days'\n", "keep_within = '3d'\n"]
+    {
         home.rules(wrong);
         let _cannot_fail = write!(told, "== wrong rules\n{}", text(&home.says(&[]), &home));
     }

@@ -107,6 +107,13 @@ impl Check<'_> {
             let hint = "Leave it out where no age keeps a backup.";
             self.complain("retention.keep_within", what, hint);
         }
+        let counting = Rules { within: None, ..rules.clone() };
+        if rules.within.is_some() && counting == Rules::default() {
+            let what = "expected a rule that counts beside it, found none";
+            let hint =
+                "Add 'keep_last = 3': a backup under a clock that is ahead pushes out the others.";
+            self.complain("retention.keep_within", what, hint);
+        }
         Some(rules).filter(|rules| *rules != Rules::default())
     }
 
