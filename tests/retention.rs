@@ -401,7 +401,7 @@ fn the_program_tells_each_reason_and_removes_what_it_told() {
     home.rules("");
     let _cannot_fail = write!(told, "== without a rule\n{}", text(&home.says(&[]), &home));
     for wrong in
-        ["keep_last = 0\nkeep_within = '0h'\n", "keep_within = '3 days'\n", "keep_within = '3d'\n"]
+        ["keep_last = 0\nkeep_within = '0h'", "keep_within = '3 days'", "keep_within = '3d'"]
     {
         home.rules(wrong);
         let _cannot_fail = write!(told, "== wrong rules\n{}", text(&home.says(&[]), &home));
