@@ -124,7 +124,8 @@ def changes(name, arguments, result):
         question = DM_QUESTIONS if CONTROL in arguments else QUESTIONS
         return None if question.search(arguments) else told
     if "O_WRONLY" in arguments or "O_RDWR" in arguments or "O_CREAT" in arguments:
-        return None if re.search(rf'"(/dev/null|/dev/tty|{CONTROL})"', arguments) else told
+        own = rf'"(/proc/self/fd/[12]|/dev/null|/dev/tty|{CONTROL})"'
+        return None if re.search(own, arguments) else told
     return None
 
 
