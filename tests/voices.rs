@@ -17,6 +17,7 @@ use holdstill::host::faulty::{Blow, Faulty};
 use holdstill::host::linux::service::{self, Service};
 use holdstill::host::sim;
 use holdstill::host::traced::Traced;
+use holdstill::retention::{self, Pruned, Rules};
 use holdstill::run::{self, Event, Filling};
 use holdstill::ui::{Colours, Manner, Paper, Screen, Sheet, Streams};
 use holdstill::units::{Bytes, Millis};
@@ -66,6 +67,20 @@ fn told(manner: impl Fn() -> Manner) -> String {
         }
     }
     told
+}
+
+#[test]
+fn one_line_counts_the_old_backups_that_went() {
+    let (one, kept) = (scenario("mariadb-replica"), Kept::new(Manner::Brief, Service::default()));
+    let outcome =
+        run::backup(&mut one.sim.clone(), &one.plan, &mut |event| kept.screen.event(&event));
+    let there = &one.plan.publish.directory;
+    let pruning = retention::survey(&one.sim, there, &Rules::default(), None).expect("it can look");
+    let removed = vec!["one".to_owned(), "two".to_owned()];
+    kept.screen.pruned(&pruning, &Pruned { removed, failed: Vec::new(), signal: None });
+    kept.screen.outcome(&one.plan, &outcome);
+    let told = kept.text().out;
+    assert!(told.ends_with("; removed 2 old backups\n") && told.lines().count() == 1, "{told}");
 }
 
 #[test]

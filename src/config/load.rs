@@ -60,12 +60,22 @@ fn read(host: &dyn Host, path: &Path) -> Result<String, Complaint> {
 /// The file's text, whoever can change it.
 pub(super) fn text(host: &dyn Host, path: &Path) -> Result<String, Complaint> {
     let shown = path.display();
-    let hint = "Run 'holdstill init' to have one written, or name yours with '--config FILE'.";
-    let unread = |why: String| Complaint::new(format!("cannot read '{shown}': {why}"), hint);
     match host.file(path) {
         Ok(Some(text)) => Ok(text),
-        Ok(None) => Err(unread("there is no such file".into())),
-        Err(fault) => Err(unread(fault.to_string())),
+        Ok(None) => {
+            let found = format!("cannot read '{shown}': there is no such file");
+            let hint =
+                "Run 'holdstill init' to have one written, or name yours with '--config FILE'.";
+            Err(Complaint::new(found, hint))
+        }
+        Err(fault) => {
+            let root = host.machine().is_ok_and(|machine| machine.uid == 0);
+            let hint = match root {
+                true => format!("Look at it with 'stat {shown}'."),
+                false => "Run it as root.".into(),
+            };
+            Err(Complaint::new(fault.to_string(), hint))
+        }
     }
 }
 

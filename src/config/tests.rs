@@ -273,6 +273,16 @@ fn a_configuration_with_a_password_is_closed_to_others() {
     assert_eq!(complaints[0].to_string(), "cannot read '/d.toml': there is no such file");
 }
 
+/// The system's own words are told once, and the hint is what helps.
+#[test]
+fn a_file_that_only_root_can_read_is_told_as_such() {
+    let host = crate::host::linux::Linux::new().expect("it is a machine");
+    let complaint = &load(&host, Path::new("/etc")).expect_err("it is a directory")[0];
+    let (found, hint) = (complaint.to_string(), complaint.hint.clone().unwrap_or_default());
+    assert_eq!(found.matches("/etc").count(), 1, "{found}");
+    assert!(["Run it as root.", "Look at it with 'stat /etc'."].contains(&hint.as_str()), "{hint}");
+}
+
 /// Half a file is either a complaint or a configuration, and never a panic.
 #[test]
 fn a_cut_file_is_survived() {

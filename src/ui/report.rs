@@ -44,7 +44,12 @@ pub(super) fn success(end: &Ending<'_>, so_far: &SoFar) -> Option<String> {
         .map_or_else(String::new, |all| format!(": {} in {} files", all.bytes, all.files));
     let took = outcome.laps.total().lasting();
     let window = so_far.window.as_ref().map_or_else(String::new, held);
-    Some(format!("published '{path}'{size}, {took}{window}"))
+    let removed = match so_far.removed {
+        0 => String::new(),
+        1 => "; removed 1 old backup".into(),
+        more => format!("; removed {more} old backups"),
+    };
+    Some(format!("published '{path}'{size}, {took}{window}{removed}"))
 }
 
 /// How the server was held still, in half a line.

@@ -99,6 +99,7 @@ impl Screen {
     /// Shows what became of the backups after the run.
     pub fn pruned(&self, all: &Pruning, done: &Pruned) {
         let state = &mut *self.0.borrow_mut();
+        state.so_far.removed = done.removed.len();
         state.voice.pruned(all, done, &state.so_far);
     }
 

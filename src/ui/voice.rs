@@ -58,6 +58,8 @@ pub(super) struct SoFar {
     pub(super) copied: Option<Stats>,
     /// The window.
     pub(super) window: Option<WindowTimes>,
+    /// How many old backups were removed.
+    pub(super) removed: usize,
 }
 
 /// The phase before a run begins.
@@ -65,7 +67,7 @@ pub(super) const PLAN: &str = "plan";
 
 impl Default for SoFar {
     fn default() -> Self {
-        Self { run: None, phase: PLAN, expected: Bytes(0), copied: None, window: None }
+        Self { run: None, phase: PLAN, expected: Bytes(0), copied: None, window: None, removed: 0 }
     }
 }
 
