@@ -69,10 +69,10 @@ pub(super) fn text(host: &dyn Host, path: &Path) -> Result<String, Complaint> {
             Err(Complaint::new(found, hint))
         }
         Err(fault) => {
-            let root = host.machine().is_ok_and(|machine| machine.uid == 0);
-            let hint = match root {
-                true => format!("Look at it with 'stat {shown}'."),
-                false => "Run it as root.".into(),
+            let hint = if host.machine().is_ok_and(|machine| machine.uid == 0) {
+                format!("Look at it with 'stat {shown}'.")
+            } else {
+                "Run it as root.".into()
             };
             Err(Complaint::new(fault.to_string(), hint))
         }
