@@ -8,11 +8,11 @@ import time
 from base import VG, Failed, expect, run, until
 from bench_ways import PRIMARY_DEVICE
 from case_backup import XFS_BY_GTID
-from case_hang import Interference
+from case_hang import POLL_S, Interference
 from devmapper import Device
 from load import Load
 from oracle import manifest
-from tool import child, published, run_tool
+from tool import child, is_over, published, run_tool
 from underway import (
     DONE,
     GOES_ON_MS_MAX,
@@ -28,7 +28,8 @@ from underway import (
 
 SLOW_MS = 20
 SOUND_S, BROKEN_S = 2, 600
-LATE_TRIES_MAX = 5
+LATE_TRIES_MAX = 8
+FIND_POLL_S = 0.02
 
 
 def cow_is_extended(world):
@@ -89,15 +90,7 @@ def both_killed(world, device):
     with Load(world.primary) as load:
         load.calm_down()
         under_way = Copying(world.primary, snapshot=store_size(most=STORE_MIB * 4))
-
-        def kill():
-            pid = child(under_way.run.process.pid, "lvextend")
-            if pid:
-                os.kill(pid, signal.SIGKILL)
-                os.kill(under_way.run.process.pid, signal.SIGKILL)
-            return pid
-
-        death = Interference(device.is_suspended, kill)
+        death = striking(under_way, device, [under_way.run.process.pid])
         filling = under_way.fill_beside(STORE_MIB * 3 // 4)
         until(SEEN_S_MAX, lambda: told_of_an_extension(under_way.run), "an extension")
         death.over.set()
@@ -118,6 +111,31 @@ def both_killed(world, device):
     return {"recover_s": f"{recovered.seconds:.1f}", "resumed_ms": round(resumed)}
 
 
+def striking(under_way, device, more=()):
+    """Kills lvextend, and more, while it has the device suspended."""
+    running = under_way.run.process.pid
+    # To find it takes longer than the suspend, so it is found before.
+    return Interference(
+        lambda: child(running, "lvextend"),
+        lambda: struck(child(running, "lvextend"), device, more),
+        poll_s=FIND_POLL_S,
+    )
+
+
+def struck(lvextend, device, more):
+    """The number of the dead; nothing if the device was never met suspended."""
+    while lvextend and not is_over(lvextend):
+        if device.is_suspended():
+            os.kill(lvextend, signal.SIGSTOP)
+            if device.is_suspended():
+                for one in (lvextend, *more):
+                    os.kill(one, signal.SIGKILL)
+                return lvextend
+            os.kill(lvextend, signal.SIGCONT)
+        time.sleep(POLL_S)
+    return None
+
+
 def extension_met(world, device):
     for _ in range(LATE_TRIES_MAX):
         figures = extension_killed(world, Device(device))
@@ -131,14 +149,7 @@ def extension_killed(world, device):
         load.calm_down()
         under_way = Copying(world.primary, snapshot=store_size(most=STORE_MIB * 4))
         moment = time.monotonic()
-
-        def kill():
-            pid = child(under_way.run.process.pid, "lvextend")
-            if pid:
-                os.kill(pid, signal.SIGKILL)
-            return pid
-
-        death = Interference(device.is_suspended, kill)
+        death = striking(under_way, device)
         under_way.fill(STORE_MIB * 3 // 4)
         until(SEEN_S_MAX, lambda: told_of_an_extension(under_way.run), "an extension")
         met = death.found

@@ -39,9 +39,9 @@ SECOND_PV_AT = 1 << 20
 class Interference(threading.Thread):
     """Waits for the moment and acts at once; what it found is kept for the case."""
 
-    def __init__(self, moment, act):
+    def __init__(self, moment, act, poll_s=POLL_S):
         super().__init__(daemon=True)
-        self.moment, self.act, self.found = moment, act, None
+        self.moment, self.act, self.poll_s, self.found = moment, act, poll_s, None
         self.over = threading.Event()
         self.start()
 
@@ -52,7 +52,7 @@ class Interference(threading.Thread):
             if self.moment():
                 self.found = self.act()
                 return
-            time.sleep(POLL_S)
+            time.sleep(self.poll_s)
 
     def result(self):
         self.over.set()

@@ -106,9 +106,9 @@ def check_modes(paths, modes):
     expect(not closed, f"open to others: {closed}")
 
 
-def write_config(server):
+def write_config(server, **sections):
     """As for other cases, but where the program looks by itself."""
-    written = config(server)
+    written = config(server, **sections)
     for path in written.parent.iterdir():
         shutil.copy2(path, ETC)
     CONFIG.write_text(written.read_text().replace(str(written.parent), str(ETC)))

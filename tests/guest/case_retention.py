@@ -1,4 +1,4 @@
-"""Old backups go as the rules say, and only they; whatever ends a removal, the next one finishes it.
+"""Old backups go as the rules say, and only they; whatever ends a removal, the next one ends it.
 
 A state directory and a destination of its own: what other cases have left must not count.
 """

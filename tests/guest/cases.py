@@ -26,6 +26,7 @@ import case_speed
 import case_stall
 import case_storage
 import case_surroundings
+import case_systemd
 import case_tcp
 import case_thin
 import case_volumes
@@ -65,6 +66,7 @@ GROUPS = {
     "monitoring": case_monitoring.CASES,
     "retention": case_retention.CASES,
     "surroundings": case_surroundings.CASES,
+    "systemd": case_systemd.CASES,
     "faults_today": of_today(FAULTS),
     "hostile": case_hostile.MATRIX,
     "hostile_few": case_hostile.GATE,
