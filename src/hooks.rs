@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::config::{Complaint, Config, Hook};
 use crate::history::{Attempt, Entry};
 use crate::host::{Act, Ask, Cmd, Fault, Host, Kind, Overrun};
+use crate::shell;
 use crate::trust;
 
 /// The version of the facts' format.
@@ -78,7 +79,10 @@ fn usable(host: &dyn Host, moment: Moment, program: &Path) -> Result<(), Complai
     let (key, shown) = (moment.key(), program.display());
     let what = |why: &str| format!("the hook '{key}', '{shown}', {why}");
     let unseen = |fault: Fault| {
-        Complaint::new(what(&format!("cannot be seen: {fault}")), format!("Run 'stat {shown}'."))
+        Complaint::new(
+            what(&format!("cannot be seen: {fault}")),
+            format!("Look at it: stat {}", shell::path(program)),
+        )
     };
     let named = || format!("Name another program with '{key}' under [hooks].");
     match host.entry(program).map_err(unseen)? {
@@ -87,7 +91,7 @@ fn usable(host: &dyn Host, moment: Moment, program: &Path) -> Result<(), Complai
             return Err(Complaint::new(what("is not a file"), named()));
         }
         Some(entry) if entry.mode & EXECUTABLE == 0 => {
-            let hint = format!("Run 'chmod u+x {shown}'.");
+            let hint = format!("Run: chmod u+x {}", shell::path(program));
             return Err(Complaint::new(what("cannot be executed"), hint));
         }
         Some(_) => {}
@@ -95,7 +99,7 @@ fn usable(host: &dyn Host, moment: Moment, program: &Path) -> Result<(), Complai
     match trust::others(host, program).map_err(unseen)? {
         None => Ok(()),
         Some(others) => {
-            let hint = format!("Run '{}'.", others.command());
+            let hint = format!("Run: {}", others.command());
             Err(Complaint::new(what(&format!("can be changed by others: {others}")), hint))
         }
     }

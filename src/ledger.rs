@@ -105,7 +105,7 @@ pub fn find(host: &dyn Host, state_dir: &Path) -> Result<Vec<Found>, Fault> {
         };
         let ledger = match others {
             Some(others) => {
-                Err(format!("{others}: look at the ledger, then run '{}'", others.command()))
+                Err(format!("{others}: look at the ledger, then run: {}", others.command()))
             }
             None => host
                 .file(&path)

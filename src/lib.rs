@@ -38,5 +38,6 @@ pub mod database;
 pub mod snapshot;
 
 pub mod host;
+mod shell;
 pub mod units;
 pub mod wrong;

@@ -8,6 +8,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::host::{Ask, Entry, Fault, Host};
+use crate::shell;
 
 /// The bits with which others than the owner may write.
 const OTHERS_WRITE: u32 = 0o022;
@@ -72,7 +73,7 @@ pub fn can_be_written_by_others(entry: &Entry) -> bool {
 impl Others {
     /// The command that takes it from them.
     pub fn command(&self) -> String {
-        let at = self.at.display();
+        let at = shell::path(&self.at);
         match self.how {
             How::Mode(_) => format!("chmod go-w {at}"),
             How::Owner(_) => format!("chown root {at}"),

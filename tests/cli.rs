@@ -54,7 +54,7 @@ fn what_is_told_of_a_broken_configuration() {
 /// A configuration of its own for a destination, which may be what it likes.
 fn list_of(home: &Path, destination: &Path) -> (i32, String) {
     let path = home.join("list.toml");
-    let text = format!("[destination]\ndirectory = '{}'\n", destination.display());
+    let text = format!("[destination]\ndirectory = {destination:?}\n");
     std::fs::write(&path, text).expect("it can be written");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("ours");
     let mut told = String::new();
@@ -71,7 +71,7 @@ fn a_destination_that_is_not_there_has_no_list() {
     let (away, file) = (home.path().join("away"), home.path().join("file"));
     let more = "more: holdstill explain destination";
     let (code, said) = list_of(home.path(), &away);
-    let hint = "hint: Run 'mkdir --mode 0700 HOME/away', or mount what belongs there.";
+    let hint = "hint: Mount what belongs there, or run: mkdir --mode 0700 HOME/away";
     let wanted = format!("holdstill: the destination 'HOME/away' is not there\n{hint}\n{more}");
     assert_eq!((code, said), (3, wanted));
     std::fs::write(&file, "").expect("it can be written");
@@ -79,6 +79,32 @@ fn a_destination_that_is_not_there_has_no_list() {
     assert!(code == 3 && said.contains("'HOME/file' is not a directory\nhint: "), "{said}");
     std::fs::create_dir(&away).expect("it can be made");
     assert_eq!(list_of(home.path(), &away), (0, "no backups".to_owned()));
+}
+
+/// What is to be typed can be copied, whatever the directory is called.
+#[test]
+fn a_command_in_a_hint_names_one_path() {
+    let home = tempfile::tempdir().expect("a directory can be made");
+    let (_, said) = list_of(home.path(), &home.path().join("off site's"));
+    assert!(said.contains(r"run: mkdir --mode 0700 'HOME/off site'\''s'"), "{said}");
+}
+
+/// An answer that is lost is no answer, and least of all an all-clear.
+#[test]
+fn a_full_disk_takes_no_answer() {
+    let full = || std::fs::File::options().write(true).open("/dev/full").expect("Linux has it");
+    for (args, expected) in [
+        (vec!["explain"], 1),
+        (vec!["explain", "destination"], 1),
+        (vec!["check", "--config", "/nowhere/h.toml"], 3),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_holdstill"));
+        let ended = command.args(&args).stdout(full()).output().expect("it runs");
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(expected), "{args:?}: {said}");
+        let why = "cannot write to standard output: No space left on device";
+        assert!(said.contains(why), "{args:?}: {said}");
+    }
 }
 
 /// Runs the program and adds what it says, with its exit code.

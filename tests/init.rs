@@ -230,7 +230,7 @@ fn told(fake: &Fake, asked: &Asked) -> String {
     let login = config::login(fake, &meant, None).expect("its option file is right");
     let audit = plan::make::plan(fake, &meant, &login, plan::Asking::Only).map(drop);
     let report =
-        ui::found(&init::notes(&facts), Some(CONFIG.as_ref()), &audit, &init::next(&facts));
+        ui::found(&init::notes(&facts), Some(CONFIG.as_ref()), &audit, &init::next(&facts), None);
     assert!(!report.contains("not-to-be-seen") && !text.contains("not-to-be-seen"));
     let mut all = text;
     let _cannot_fail = write!(all, "\n==\n{report}");
@@ -280,6 +280,9 @@ fn of_two_servers_none_is_guessed() {
     check("init-two-servers.txt", &fake, &asked());
     let one = Asked { socket: Some(SOCKET.into()), ..asked() };
     assert!(told(&fake, &one).contains("process 812, mariadbd"));
+    // Nobody is asked about an account for a server that is not chosen.
+    let mut ask = |what: &str, _: &str| panic!("asked for the {what}");
+    assert!(init::find(&fake, &asked(), Some(&mut ask)).is_err());
     // An option file that names a socket has chosen.
     fake.file(CLIENT, &format!("{OPTIONS}socket = {SOCKET}\n"), 0o600);
     assert!(told(&fake, &asked()).contains("process 812, mariadbd"));
@@ -402,7 +405,7 @@ fn nothing_is_ever_overwritten() {
     assert_eq!(last.as_deref(), Some("rm --force /etc/holdstill/.holdstill.toml.init"));
     fake.entries.get_mut(Path::new("/etc/holdstill")).expect("it is there").mode = 0o777;
     let refusal = init::vacant(&fake, Path::new("/etc/holdstill/b.toml")).expect_err("it is open");
-    assert_eq!(refusal.hint.as_deref(), Some("Run 'chmod go-w /etc/holdstill'."));
+    assert_eq!(refusal.hint.as_deref(), Some("Run: chmod go-w /etc/holdstill"));
 }
 
 /// The same on the real machine, where the kernel says what is free.
@@ -432,7 +435,7 @@ fn a_second_server_gets_places_of_its_own() {
     fake.file(CONFIG, &usual(SECOND), 0o600);
     let asked = Asked { config: "/etc/holdstill/db-1.toml".into(), ..asked() };
     let stop = init::find(&fake, &asked, None).expect_err("the backups would be mixed");
-    assert!(stop.message().contains("'mkdir -m 700 /backup/db-1'"), "{}", stop.message());
+    assert!(stop.message().contains("such as: mkdir -m 700 /backup/db-1\n"), "{}", stop.message());
     fake.entries.extend([entry("/backup/db-1", Kind::Directory, "8:17", 0o700)]);
     let asked = Asked { destination: Some("/backup/db-1".into()), ..asked };
     let written =

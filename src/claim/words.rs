@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Claim;
+use crate::shell;
 
 impl Claim {
     /// What it means for the server or the machine if this is left behind.
@@ -43,8 +44,9 @@ impl Claim {
             Self::Guarded => "the dead-man may still be waiting; it ends by itself".into(),
             Self::Locked { .. } => "the server may still be locked by our session".into(),
             Self::Frozen { point } => format!(
-                "WRITES MAY HANG: '{p}' may still be frozen: run 'fsfreeze --unfreeze {p}'",
-                p = point.display()
+                "WRITES MAY HANG: '{}' may still be frozen; run: fsfreeze --unfreeze {}",
+                point.display(),
+                shell::path(point)
             ),
         }
     }
@@ -52,7 +54,7 @@ impl Claim {
     /// How it is undone, as a person would do it.
     pub fn undoing(&self) -> String {
         match self {
-            Self::Partial { directory, .. } => format!("rm --recursive {}", directory.display()),
+            Self::Partial { directory, .. } => format!("rm --recursive {}", shell::path(directory)),
             Self::Snapshot { remove, .. } => remove.to_string(),
             Self::Half { half, .. } => {
                 let [own, store] = &half.own;
@@ -61,13 +63,13 @@ impl Claim {
             Self::Extended { resume, .. } => sequence(resume, |(_, cmd)| cmd.to_string()),
             Self::Shell { ms_max } => format!("end it, in {ms_max} at most"),
             Self::Mounted { point, .. } => {
-                format!("umount {p}; rmdir {p}", p = point.display())
+                format!("umount {p}; rmdir {p}", p = shell::path(point))
             }
             Self::Copying => "end it".into(),
             Self::Replication { start, .. } => sequence(start, |one| one.start.clone()),
             Self::Guarded => "dismiss it".into(),
             Self::Locked { unlock } => format!("{}; close its session", unlock.text),
-            Self::Frozen { point } => format!("fsfreeze --unfreeze {}", point.display()),
+            Self::Frozen { point } => format!("fsfreeze --unfreeze {}", shell::path(point)),
         }
     }
 }

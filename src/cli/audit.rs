@@ -36,11 +36,14 @@ pub(super) fn run(options: &Options) -> Result<Code, Stop> {
     let shown = options.watch.is_some() && !options.json;
     let mut tell = |pace: &Pace| {
         if shown {
-            ui::show(&ui::audit::pace(pace));
+            ui::tell(&ui::audit::pace(pace));
         }
     };
     let found = audit(&host, &config, &login, &sampling, &mut tell);
-    ui::show(&if options.json { ui::audit::json(&found) } else { ui::audit::text(&found) });
+    let columns = ui::Sheet::of_stdout().map(|sheet| sheet.columns);
+    let text =
+        if options.json { ui::audit::json(&found) } else { ui::audit::text(&found, columns) };
+    ui::show(&text)?;
     Ok(ui::audit::code(&found))
 }
 
@@ -52,6 +55,6 @@ pub(super) fn list(file: &Path) -> Result<Code, Stop> {
     // One that is not there has no backups either, but that must not pass for the answer.
     let refused = |complaint| Refusal { aspect: Some(Aspect::Destination), ..complaint };
     config::destination_directory(&host, destination).map_err(Refusal::from).map_err(refused)?;
-    ui::show(&ui::list(&store::list(&host, destination)?));
+    ui::show(&ui::list(&store::list(&host, destination)?))?;
     Ok(Code::Clean)
 }

@@ -38,8 +38,7 @@ pub(super) struct Options {
 pub(super) fn check(options: &Options) -> ExitCode {
     let checked = catch_unwind(AssertUnwindSafe(|| checked(options)));
     let (line, state) = checked.unwrap_or_else(|_| unknown("the check itself is broken"));
-    ui::show(&line);
-    ExitCode::from(state.number())
+    tell(&line, state)
 }
 
 /// The same where the command line is wrong.
@@ -47,7 +46,18 @@ pub(super) fn misused(told: &clap::Error) -> ExitCode {
     let text = told.to_string();
     let first = text.lines().next().unwrap_or("the command line is wrong");
     let (line, state) = unknown(first.trim_start_matches("error: "));
-    ui::show(&line);
+    tell(&line, state)
+}
+
+/// A line that nobody gets to see is no all-clear.
+fn tell(line: &str, state: State) -> ExitCode {
+    let state = match ui::show(line) {
+        Ok(()) => state,
+        Err(why) => {
+            ui::complain(&format!("holdstill: {why:#}\n"));
+            State::Unknown
+        }
+    };
     ExitCode::from(state.number())
 }
 

@@ -37,7 +37,7 @@ fn check(file: &Path) -> Result<Code, Stop> {
     let host = DryRun(linux()?);
     let credentials = credentials_directory();
     let seen = config::look_at(&host, file, credentials.as_deref()).map_err(Stop::Usage)?;
-    ui::show(&ui::checked(file, &seen));
+    ui::show(&ui::checked(file, &seen))?;
     Ok(Code::Clean)
 }
 
@@ -45,6 +45,6 @@ fn show(file: &Path, json: bool) -> Result<Code, Stop> {
     let host = DryRun(linux()?);
     let credentials = credentials_directory();
     let all = config::show(&host, file, credentials.as_deref()).map_err(Stop::Usage)?;
-    ui::show(&if json { config::as_json(file, &all) } else { config::as_toml(file, &all) });
+    ui::show(&if json { config::as_json(file, &all) } else { config::as_toml(file, &all) })?;
     Ok(Code::Clean)
 }

@@ -9,11 +9,11 @@ use crate::ui;
 pub(super) fn explain(words: &[String]) -> Result<Code, Stop> {
     let name = words.join(" ");
     if name.is_empty() {
-        ui::show(&(explained().join("\n") + "\n"));
+        ui::show(&(explained().join("\n") + "\n"))?;
         return Ok(Code::Clean);
     }
     if let Some(text) = explanation(&name) {
-        ui::show(&format!("{name}\n\n{text}\n"));
+        ui::show(&format!("{name}\n\n{text}\n"))?;
         return Ok(Code::Clean);
     }
     let what = format!("there is nothing to explain about '{name}'");

@@ -1,6 +1,6 @@
 //! `holdstill init`: looks, asks a person if there is one, and writes a first configuration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{ConfigFile, linux};
 use crate::config::{self, Complaint};
@@ -35,8 +35,8 @@ pub(super) fn init(wanted: &Init) -> Result<Code, Stop> {
     if wanted.dry_run {
         let host = DryRun(linux()?);
         let (facts, text, audit) = look(&host, &asked)?;
-        ui::show(&text);
-        ui::complain(&ui::found(&init::notes(&facts), None, &audit, &init::next(&facts)));
+        ui::show(&text)?;
+        ui::complain(&told(&facts, None, &audit, None));
         return Ok(Code::Clean);
     }
     let mut host = linux()?;
@@ -44,8 +44,13 @@ pub(super) fn init(wanted: &Init) -> Result<Code, Stop> {
     let (facts, text, audit) = look(&host, &asked)?;
     init::write(&mut host, &asked.config, &text)?;
     let wrote = Some(asked.config.as_path());
-    ui::show(&ui::found(&init::notes(&facts), wrote, &audit, &init::next(&facts)));
+    let columns = ui::Sheet::of_stdout().map(|sheet| sheet.columns);
+    ui::tell(&told(&facts, wrote, &audit, columns));
     Ok(Code::Clean)
+}
+
+fn told(facts: &Facts, wrote: Option<&Path>, audit: &Audited, columns: Option<usize>) -> String {
+    ui::found(&init::notes(facts), wrote, audit, &init::next(facts), columns)
 }
 
 /// What is wanted, if every path is one that a configuration may say.

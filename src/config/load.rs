@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Complaint, Config, SecretIn, check, parse};
 use crate::host::{Ask, Entry, Fault, Host, Kind};
+use crate::shell;
 use crate::trust;
 
 /// Reads the configuration file; all complaints at once.
@@ -85,7 +86,7 @@ pub(super) fn ours(host: &dyn Host, path: &Path) -> Result<(), Complaint> {
     let others = trust::others(host, path).map_err(|fault| unseen(path, &fault))?;
     others.map_or(Ok(()), |others| {
         let found = format!("the configuration '{shown}' can be changed by others: {others}");
-        Err(Complaint::new(found, format!("Run '{}'.", others.command())))
+        Err(Complaint::new(found, format!("Run: {}", others.command())))
     })
 }
 
@@ -96,7 +97,7 @@ fn looked_at(host: &dyn Host, path: &Path) -> Result<(Option<Entry>, u32), Compl
 }
 
 pub(super) fn unseen(path: &Path, fault: &Fault) -> Complaint {
-    Complaint::new(fault.to_string(), format!("Look at it with 'stat {}'.", path.display()))
+    Complaint::new(fault.to_string(), format!("Look at it: stat {}", shell::path(path)))
 }
 
 /// Whether a file that holds a password is kept from others; `what` names it in the complaint.
@@ -114,11 +115,11 @@ pub(super) fn private(host: &dyn Host, path: &Path, what: &str) -> Result<(), Co
         let mode = entry.mode & 0o7777;
         let found =
             format!("{what} '{shown}' holds a password and is open to others (mode {mode:04o})");
-        return Err(Complaint::new(found, format!("Run 'chmod 0600 {shown}'.")));
+        return Err(Complaint::new(found, format!("Run: chmod 0600 {}", shell::path(path))));
     }
     if entry.uid != 0 && entry.uid != us {
         let found = format!("{what} '{shown}' holds a password and belongs to user {}", entry.uid);
-        return Err(Complaint::new(found, format!("Run 'chown root {shown}'.")));
+        return Err(Complaint::new(found, format!("Run: chown root {}", shell::path(path))));
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use super::load::{in_file, ours, private, text, unseen};
 use super::{Complaint, Config, SecretIn, check, option_file};
 use crate::host::{Ask, Entry, Host, Kind, Reach, Tls};
+use crate::shell;
 use crate::trust;
 
 /// How a certificate begins in a file of an authority (RFC 7468).
@@ -59,7 +60,7 @@ pub fn destination(host: &dyn Host, path: &Path) -> Result<Entry, Complaint> {
         let mode = entry.mode & 0o7777;
         let what =
             format!("the destination '{shown}' can be written to by others (mode {mode:04o})");
-        return Err(Complaint::new(what, format!("Run 'chmod go-w {shown}'.")));
+        return Err(Complaint::new(what, format!("Run: chmod go-w {}", shell::path(path))));
     }
     Ok(entry)
 }
@@ -68,7 +69,8 @@ pub fn destination(host: &dyn Host, path: &Path) -> Result<Entry, Complaint> {
 pub fn destination_directory(host: &dyn Host, path: &Path) -> Result<Entry, Complaint> {
     let shown = path.display();
     let Some(entry) = host.entry(path).map_err(|fault| unseen(path, &fault))? else {
-        let hint = format!("Run 'mkdir --mode 0700 {shown}', or mount what belongs there.");
+        let hint =
+            format!("Mount what belongs there, or run: mkdir --mode 0700 {}", shell::path(path));
         return Err(Complaint::new(format!("the destination '{shown}' is not there"), hint));
     };
     if entry.kind != Kind::Directory {
@@ -179,7 +181,7 @@ fn state_dir(host: &dyn Host, path: &Path) -> Result<String, Complaint> {
     let others = trust::others(host, &at).map_err(|fault| unseen(path, &fault))?;
     if let Some(others) = others {
         let what = format!("the state directory '{shown}' is not kept from others: {others}");
-        return Err(Complaint::new(what, format!("Run '{}'.", others.command())));
+        return Err(Complaint::new(what, format!("Run: {}", others.command())));
     }
     let later = if at == path { "" } else { " (the first run makes it)" };
     Ok(format!("state directory '{shown}'{later}"))

@@ -243,8 +243,8 @@ fn a_login_is_refused_with_a_hint() {
     };
     assert_eq!(
         told(0o644, "option_file = \"/o.cnf\""),
-        "the option file '/o.cnf' holds a password and is open to others (mode 0644) | Run 'chmod \
-         0600 /o.cnf'."
+        "the option file '/o.cnf' holds a password and is open to others (mode 0644) | Run: chmod \
+         0600 /o.cnf"
     );
     assert_eq!(
         told(0o600, "option_file = \"/none.cnf\""),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::look::{Login, Session};
 use super::priority::Priority;
+use crate::shell;
 use crate::units::Millis;
 
 /// What an interrupted [`Act::WriteFile`] leaves at most: a file of the same name with this behind
@@ -232,21 +233,21 @@ impl Sql {
 impl fmt::Display for Act {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TakeRunLock { path, .. } => write!(f, "lock {}", path.display()),
+            Self::TakeRunLock { path, .. } => write!(f, "lock {}", shell::path(path)),
             Self::Isolate => f.write_str("unshare --mount"),
-            Self::MakeDir(path) => write!(f, "mkdir --parents {}", path.display()),
-            Self::NewDir(path) => write!(f, "mkdir {}", path.display()),
-            Self::WriteFile { path, .. } => write!(f, "write {}", path.display()),
+            Self::MakeDir(path) => write!(f, "mkdir --parents {}", shell::path(path)),
+            Self::NewDir(path) => write!(f, "mkdir {}", shell::path(path)),
+            Self::WriteFile { path, .. } => write!(f, "write {}", shell::path(path)),
             Self::WriteReadable { path, .. } => {
-                write!(f, "write {}, for others to read", path.display())
+                write!(f, "write {}, for others to read", shell::path(path))
             }
-            Self::RemoveFile(path) => write!(f, "rm --force {}", path.display()),
-            Self::RemoveDir(path) => write!(f, "rmdir {}", path.display()),
+            Self::RemoveFile(path) => write!(f, "rm --force {}", shell::path(path)),
+            Self::RemoveDir(path) => write!(f, "rmdir {}", shell::path(path)),
             Self::RemoveTree(path) => {
-                write!(f, "rm --recursive --one-file-system {}", path.display())
+                write!(f, "rm --recursive --one-file-system {}", shell::path(path))
             }
             Self::Empty { directory, but } => {
-                let path = directory.display();
+                let path = shell::path(directory);
                 write!(f, "rm --recursive --one-file-system {path}/*, but {but}")
             }
             Self::Connect(login) => write!(f, "connect the lock session to {login}"),
@@ -256,22 +257,22 @@ impl fmt::Display for Act {
             Self::Guard(_) => f.write_str("start the dead-man"),
             Self::Arm(ms) => write!(f, "arm the dead-man for {ms}"),
             Self::Disarm => f.write_str("dismiss the dead-man"),
-            Self::Freeze(path) => write!(f, "fsfreeze --freeze {}", path.display()),
-            Self::Thaw(path) => write!(f, "fsfreeze --unfreeze {}", path.display()),
+            Self::Freeze(path) => write!(f, "fsfreeze --freeze {}", shell::path(path)),
+            Self::Thaw(path) => write!(f, "fsfreeze --unfreeze {}", shell::path(path)),
             Self::Run(cmd) => write!(f, "{cmd}"),
             Self::Hook(cmd) => write!(f, "hook: {cmd}"),
             Self::Start { cmd, priority } => write!(f, "{cmd}{priority}"),
             Self::End => f.write_str("end the long command, if it still runs"),
-            Self::OpenShell(shell) => write!(f, "start {} as a shell", shell.program.display()),
+            Self::OpenShell(shell) => write!(f, "start {} as a shell", shell::path(&shell.program)),
             Self::HoldShell => f.write_str("hold the shell of lvm before it suspends a device"),
             Self::LetGo => f.write_str("let the shell of lvm go on"),
             Self::Order(command) => write!(f, "lvm> {command}"),
             Self::CloseShell(_) => f.write_str("end the shell of lvm"),
             Self::Mount(order) => write!(f, "{order}"),
-            Self::Unmount(path) => write!(f, "umount {}", path.display()),
-            Self::SyncFs(path) => write!(f, "sync --file-system {}", path.display()),
+            Self::Unmount(path) => write!(f, "umount {}", shell::path(path)),
+            Self::SyncFs(path) => write!(f, "sync --file-system {}", shell::path(path)),
             Self::Publish { from, to } | Self::Withdraw { from, to } => {
-                write!(f, "mv --no-clobber {} {}", from.display(), to.display())
+                write!(f, "mv --no-clobber {} {}", shell::path(from), shell::path(to))
             }
         }
     }
@@ -283,13 +284,7 @@ impl fmt::Display for Cmd {
         let name = self.program.file_name().unwrap_or(self.program.as_os_str());
         write!(f, "{}", name.to_string_lossy())?;
         for arg in &self.args {
-            let plain = !arg.is_empty()
-                && arg.chars().all(|c| c.is_ascii_alphanumeric() || "-_=./,:@%+".contains(c));
-            if plain {
-                write!(f, " {arg}")?;
-            } else {
-                write!(f, " '{}'", arg.replace('\'', r"'\''"))?;
-            }
+            write!(f, " {}", shell::word(arg))?;
         }
         Ok(())
     }
@@ -303,8 +298,8 @@ impl fmt::Display for MountOrder {
             "mount -t {} -o ro,nosuid,nodev,noexec{comma}{} {} {}",
             self.kind,
             self.data,
-            self.device.display(),
-            self.point.display()
+            shell::path(&self.device),
+            shell::path(&self.point)
         )
     }
 }

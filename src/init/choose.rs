@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Place, Running, quoted};
 use crate::plan::Refusal;
+use crate::shell;
 
 /// From this number on users are people (login.defs(5), `UID_MIN`). A server of one of them may be
 /// anybody's program, and gets no password unless the operator names its socket.
@@ -63,10 +64,10 @@ fn several(all: &[Running]) -> Refusal {
     let named: Vec<String> = all.iter().map(ToString::to_string).collect();
     let what = format!("{} servers are running: {}", all.len(), named.join("; "));
     let first = all.iter().find_map(|one| one.socket.as_deref());
-    let example = first.map_or("FILE".into(), |socket| socket.display().to_string());
+    let example = first.map_or("FILE".into(), shell::path);
     let hint = format!(
-        "Name the one to be backed up, for example with '--socket {example}'; for each other one run \
-         'holdstill init' again, with a '--config FILE' of its own."
+        "Each server has a configuration of its own ('--config FILE'). Name the one that this is for, \
+         such as: --socket {example}"
     );
     Refusal::new(what, hint)
 }

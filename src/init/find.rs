@@ -11,6 +11,7 @@ use crate::error::Stop;
 use crate::host::{Ask, Host, Mount, Reach};
 use crate::option_file::OptionFile;
 use crate::plan::{self, Refusal, mount_of};
+use crate::shell;
 
 /// Puts a question to a person, with what an empty answer means; the answer.
 pub type Questions<'a> = &'a mut dyn FnMut(&str, &str) -> Result<String, Stop>;
@@ -22,10 +23,16 @@ const NO_FILE: &str = "none";
 pub fn find(host: &dyn Host, asked: &Asked, mut ask: Option<Questions<'_>>) -> Result<Facts, Stop> {
     let machine = plan::machine(host)?;
     let servers = processes::servers(host)?;
-    let (account, options) = account(host, asked, &mut ask)?;
-    let wanted = asked.socket.as_deref().or(options.socket.as_deref().map(Path::new));
     let usual = processes::usual_sockets(host);
-    let (server, socket) = choose::server(servers.clone(), wanted, &usual)?;
+    let choose = |options: &OptionFile| {
+        let wanted = asked.socket.as_deref().or(options.socket.as_deref().map(Path::new));
+        choose::server(servers.clone(), wanted, &usual)
+    };
+    let known = known(host, asked)?;
+    // Who is asked for an option file knows by then that there is one server to be meant.
+    choose(&known.1)?;
+    let (account, options) = account(host, asked, known, &mut ask)?;
+    let (server, socket) = choose(&options)?;
     let met = account::meet(host, &account::login(&account, &options, &socket));
     let datadir = datadir(&server, &met, &socket)?;
     let mounts = host.mounts()?;
@@ -56,10 +63,9 @@ fn apart(
     }
     let shown = destination.display();
     let what = format!("the backups of another server go to '{shown}', as '{USUAL}' says");
-    let own = format!("{}/{name}", shown.to_string().trim_end_matches('/'));
+    let own = shell::path(&destination.join(&name));
     let hint = format!(
-        "Make a directory for this one, for example with 'mkdir -m 700 {own}', and name it with \
-         '--destination {own}'."
+        "Make a directory for this one, and name it with '--destination', such as: mkdir -m 700 {own}"
     );
     Err(Refusal::new(what, hint))
 }
@@ -72,21 +78,29 @@ fn another(host: &dyn Host, file: &Path, socket: &Path) -> Option<Config> {
     matches!(&login.reach, Reach::Socket(other) if other != socket).then_some(config)
 }
 
+/// The account that the operator named, or the usual one.
+fn known(host: &dyn Host, asked: &Asked) -> Result<account::Known, Stop> {
+    match &asked.option_file {
+        Some(file) => account::named(host, file),
+        None => Ok(account::usual(host, asked)),
+    }
+}
+
+/// The account, of which a person is asked who has not named it.
 fn account(
     host: &dyn Host,
     asked: &Asked,
+    known: account::Known,
     ask: &mut Option<Questions<'_>>,
 ) -> Result<account::Known, Stop> {
-    if let Some(file) = &asked.option_file {
-        return account::named(host, file);
-    }
-    let usual = account::usual(host, asked);
-    let Some(ask) = ask else { return Ok(usual) };
-    let default = usual.0.option_file.as_ref();
+    let Some(ask) = ask.as_mut().filter(|_| asked.option_file.is_none()) else {
+        return Ok(known);
+    };
+    let default = known.0.option_file.as_ref();
     let default = default.map_or(NO_FILE.into(), |file| file.display().to_string());
     let what = "option file of the account to log in with ('none': root by the socket)";
     match ask(what, &default)?.as_str() {
-        same if same == default => Ok(usual),
+        same if same == default => Ok(known),
         NO_FILE => {
             let none = Account { option_file: None, named: true, unusable: Vec::new() };
             Ok((none, OptionFile::default()))

@@ -7,6 +7,7 @@ use crate::database::Server;
 use crate::database::dialect::LockKind;
 use crate::database::grants::{self, Granted};
 use crate::plan::{Aspect, Note};
+use crate::shell;
 
 /// The account that is suggested.
 const ACCOUNT: &str = "holdstill@localhost";
@@ -87,7 +88,7 @@ pub fn next(facts: &Facts) -> String {
     let option = if facts.config == Path::new(USUAL) {
         String::new()
     } else {
-        format!(" --config {}", facts.config.display())
+        format!(" --config {}", shell::path(&facts.config))
     };
     let mut text = String::from("next:\n");
     text += &grants(facts);

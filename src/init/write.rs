@@ -24,7 +24,7 @@ pub fn vacant(host: &dyn Host, path: &Path) -> Result<(), Refusal> {
     let others = directory.map(|directory| trust::others(host, directory)).transpose()?;
     if let Some(others) = others.flatten() {
         let what = format!("a configuration at {} could be changed: {others}", quoted(path));
-        return Err(Refusal::new(what, format!("Run '{}'.", others.command())));
+        return Err(Refusal::new(what, format!("Run: {}", others.command())));
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use super::source::{OnVolume, mount_of};
 use super::{Aspect, Note, Refusal, source};
 use crate::config::{self, Config};
 use crate::host::{Ask, Entry, Host, Mount};
+use crate::shell;
 use crate::units::Bytes;
 
 /// What a copy may need beyond the files themselves, in percent: directories, block ends, and what
@@ -74,7 +75,11 @@ pub(super) fn check(
     pass(
         notes,
         Aspect::Destination,
-        format!("'{shown}' ({kind}, device {device}): {wanted} to copy, {free} free"),
+        format!(
+            "'{shown}' ({kind}, device {device}, of user {}, mode {:04o}): {wanted} to copy, {free} free",
+            entry.uid,
+            entry.mode & 0o7777
+        ),
     );
     Ok(Found { copy_bytes: wanted, mount, device })
 }
@@ -92,5 +97,5 @@ fn writable(host: &dyn Host, path: &Path, entry: &Entry) -> Result<Mount, Refusa
     }
     let at = mount.point.display();
     let what = format!("the destination '{shown}' is on a filesystem mounted read-only ('{at}')");
-    Err(Refusal::new(what, format!("Run 'mount -o remount,rw {at}'.")))
+    Err(Refusal::new(what, format!("Run: mount -o remount,rw {}", shell::path(&mount.point))))
 }

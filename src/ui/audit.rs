@@ -5,7 +5,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::words::Text;
+use super::words::{Text, hanging};
 use crate::claim::Claim;
 use crate::error::Code;
 use crate::plan::audit::{Audit, Pace};
@@ -168,12 +168,13 @@ fn planned(plan: &Plan) -> Planned {
     }
 }
 
-/// The audit for people: aspects, acts, and the undo of each claim.
-pub fn text(audit: &Audit) -> String {
+/// The audit for people: aspects, acts, and the undo of each claim. What was found is kept within
+/// the width, if there is one; what may be copied, such as a command, is never broken.
+pub fn text(audit: &Audit, columns: Option<usize>) -> String {
     let mut text = Text::default();
     text.line(format!("audit of {} on {}, {}", audit.login, audit.host, audit.at));
     for note in &audit.notes {
-        line(&mut text, note);
+        line(&mut text, note, columns);
     }
     if let Some(plan) = &audit.plan {
         acts(&mut text, plan);
@@ -185,13 +186,13 @@ pub fn text(audit: &Audit) -> String {
     text.0
 }
 
-fn line(text: &mut Text, note: &Note) {
+fn line(text: &mut Text, note: &Note, columns: Option<usize>) {
     let verdict = match note.verdict {
         Verdict::Pass => "pass",
         Verdict::Warning => "WARN",
         Verdict::Refusal => "FAIL",
     };
-    text.line(format!("  {verdict}  {:<14} {}", note.aspect, note.found));
+    text.line(hanging(&format!("  {verdict}  {:<14} ", note.aspect), &note.found, columns));
     if let Some(hint) = &note.hint {
         text.line(format!("        {:<14} hint: {hint}", ""));
     }

@@ -21,6 +21,7 @@ mod words;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, Write};
 
+use anyhow::Context as _;
 use tracing_subscriber::prelude::*;
 
 pub use json::Clock;
@@ -68,9 +69,10 @@ pub fn tell_of_panics() {
 }
 
 /// Prints what was asked for, and waits for its reader as long as that takes: only for commands
-/// that nothing else waits for.
-pub fn show(text: &str) {
-    stream::lock(stream::out()).show(text.as_bytes());
+/// that nothing else waits for, and that have done nothing unless it is seen.
+pub fn show(text: &str) -> anyhow::Result<()> {
+    let shown = stream::lock(stream::out()).show(text.as_bytes());
+    shown.context("cannot write to standard output")
 }
 
 /// Prints a text to standard output.

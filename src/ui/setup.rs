@@ -1,11 +1,11 @@
 //! Texts and questions of the first configuration and its check.
 
-use std::fmt::Write as _;
 use std::io::{BufRead as _, IsTerminal as _};
 use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
+use super::words::{Text, hanging};
 use crate::plan::{Note, Refusal, Verdict};
 
 /// How often it is looked whether somebody wants to stop while an answer is waited for.
@@ -22,21 +22,22 @@ pub fn found(
     wrote: Option<&Path>,
     audit: &Result<(), Vec<Refusal>>,
     next: &str,
+    columns: Option<usize>,
 ) -> String {
-    let mut text = String::new();
-    let mut line = |verdict: &str, aspect: &str, what: &str| {
-        let _cannot_fail = writeln!(text, "  {verdict}  {aspect:<14} {what}");
+    let mut text = Text::default();
+    let mut line = |verdict: &str, aspect: &str, what: &str, columns: Option<usize>| {
+        text.line(hanging(&format!("  {verdict}  {aspect:<14} "), what, columns));
     };
     for note in notes {
         let verdict = if note.verdict == Verdict::Pass { "pass" } else { "WARN" };
-        line(verdict, note.aspect.name(), &note.found);
+        line(verdict, note.aspect.name(), &note.found, columns);
     }
     match audit {
-        Ok(()) => line("pass", "audit", "a backup could be made"),
+        Ok(()) => line("pass", "audit", "a backup could be made", columns),
         Err(refusals) => {
             for refusal in refusals {
-                line("WARN", "audit", &refusal.what);
-                refusal.hint.iter().for_each(|hint| line("hint", "", hint));
+                line("WARN", "audit", &refusal.what, columns);
+                refusal.hint.iter().for_each(|hint| line("hint", "", hint, None));
             }
         }
     }
@@ -44,7 +45,7 @@ pub fn found(
         || "nothing was touched".into(),
         |file| format!("written: {} (mode 0600)", file.display()),
     );
-    format!("{text}\n{wrote}\n\n{next}")
+    format!("{}\n{wrote}\n\n{next}", text.0)
 }
 
 /// Whether somebody can be asked: a terminal to read from and one to ask at.

@@ -30,6 +30,8 @@ pub(super) struct Stream {
     line: Line,
     /// What was left out since.
     gap: Gap,
+    /// Why something was lost, the first time since it was last asked for.
+    failed: Option<io::Error>,
 }
 
 /// The line that was written last.
@@ -93,12 +95,17 @@ pub(super) fn write_if_free(shared: &Shared, text: &str) {
 
 impl Stream {
     fn new(outlet: Outlet) -> Self {
-        Self { outlet, pending: Vec::new(), line: Line::Ended, gap: Gap::None }
+        Self { outlet, pending: Vec::new(), line: Line::Ended, gap: Gap::None, failed: None }
     }
 
-    /// Writes a text, and waits for its reader as long as it takes; a signal ends that.
-    pub(super) fn show(&mut self, text: &[u8]) {
+    /// Writes a text, and waits for its reader as long as it takes; a signal ends that. Who is gone
+    /// misses nothing, but a full disk does.
+    pub(super) fn show(&mut self, text: &[u8]) -> io::Result<()> {
         self.offer(text, None);
+        match self.failed.take() {
+            Some(why) if why.kind() != io::ErrorKind::BrokenPipe => Err(why),
+            _ => Ok(()),
+        }
     }
 
     /// Writes a text, leaves it to be written later, or leaves it out.
@@ -120,10 +127,13 @@ impl Stream {
         self.send(ms_max);
     }
 
-    /// Sends what is pending, as far as it is taken. Who is gone misses nothing.
+    /// Sends what is pending, as far as it is taken; what cannot be written at all is let go.
     fn send(&mut self, ms_max: Option<Millis>) {
         let all = self.pending.len();
-        let taken = self.outlet.write(&self.pending, ms_max).unwrap_or(all);
+        let taken = self.outlet.write(&self.pending, ms_max).unwrap_or_else(|why| {
+            self.failed.get_or_insert(why);
+            all
+        });
         if let Some(last) = self.pending.drain(..taken).next_back() {
             self.line = if last == b'\n' { Line::Ended } else { Line::Open };
         }

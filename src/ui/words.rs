@@ -2,6 +2,9 @@
 
 use std::fmt::Write as _;
 
+/// The least columns of a text behind a head: where there are fewer, the terminal may break it.
+const HANGING_MIN: usize = 20;
+
 /// A text that grows; writing to a `String` cannot fail.
 #[derive(Default)]
 pub(super) struct Text(pub(super) String);
@@ -32,6 +35,14 @@ pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
+/// A text behind a head, and where there is a width, its further lines under its first one.
+pub(super) fn hanging(head: &str, text: &str, columns: Option<usize>) -> String {
+    let indent = head.chars().count();
+    let room =
+        columns.map_or(usize::MAX, |columns| columns.saturating_sub(indent).max(HANGING_MIN));
+    format!("{head}{}", wrap(text, room).join(&format!("\n{:indent$}", "")))
+}
+
 /// The beginning of a line, as far as there is room for it.
 pub(super) fn fit(line: &str, columns: usize) -> String {
     line.chars().take(columns).collect()
@@ -47,5 +58,14 @@ mod tests {
         assert_eq!(wrap("wonderful a", 3), ["wonderful", "a"]);
         assert_eq!(wrap("", 3), [""]);
         assert_eq!(fit("one two", 5), "one t");
+    }
+
+    #[test]
+    fn a_text_hangs_behind_its_head() {
+        let text = "as many words as there are";
+        assert_eq!(hanging("  pass  ", text, None), "  pass  as many words as there are");
+        let narrow = "  pass  as many words as\n        there are";
+        assert_eq!(hanging("  pass  ", text, Some(28)), narrow);
+        assert_eq!(hanging("  pass  ", text, Some(3)), narrow, "there is no room at all");
     }
 }

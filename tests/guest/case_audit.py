@@ -1,8 +1,14 @@
 """The audit changes nothing: shown by the server's own log and by every system call it makes."""
 
+import ctypes
+import fcntl
 import json
+import os
+import pty
 import re
+import struct
 import subprocess
+import termios
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +20,7 @@ REFUSED = 3
 SEEN_S_MAX = 30
 TRACE = HOME / "audit.trace"
 WATCHED_S = 4
+COLUMNS = 80
 
 # What changes something, or could, by a file's name or by a descriptor.
 BY_NAME = (
@@ -171,6 +178,91 @@ def audit_is_watched(world):
     return {"rate": f"{found[1]}MiB/s"}
 
 
-CASES = [audit_only_asks, audit_writes_nothing, audit_as_json, audit_is_watched]
+class Timex(ctypes.Structure):
+    """What adjtimex(2) takes and gives, as far as it is used (linux/timex.h)."""
+
+    _fields_ = [
+        ("modes", ctypes.c_uint),
+        ("offset", ctypes.c_long),
+        ("freq", ctypes.c_long),
+        ("maxerror", ctypes.c_long),
+        ("esterror", ctypes.c_long),
+        ("status", ctypes.c_int),
+        ("rest", ctypes.c_byte * 256),
+    ]
+
+
+ADJ_MAXERROR, ADJ_ESTERROR, ADJ_STATUS = 0x4, 0x8, 0x10
+STA_PLL, STA_UNSYNC = 0x1, 0x40
+
+
+def keep_clock(status):
+    """Tells the kernel what somebody who keeps the clock right would, or what nobody does."""
+    clock = Timex(modes=ADJ_MAXERROR | ADJ_ESTERROR | ADJ_STATUS, maxerror=5000, status=status)
+    libc = ctypes.CDLL(None, use_errno=True)
+    done = libc.adjtimex(ctypes.byref(clock))
+    expect(done >= 0, f"adjtimex: {os.strerror(ctypes.get_errno())}")
+
+
+def audit_tells_of_the_clock(world):
+    """Whether somebody keeps it right, as the kernel says, and how far it may be off."""
+    path = config(world.replica)
+
+    def told():
+        lines = run_tool("audit", path).ended(0).out
+        return next(line for line in lines if re.match(r"  \w+  clock ", line))
+
+    keep_clock(STA_UNSYNC)
+    free = told()
+    expect(free.startswith("  WARN") and "nothing keeps it right" in free, free)
+    keep_clock(STA_PLL)
+    try:
+        kept = told()
+    finally:
+        keep_clock(STA_UNSYNC)
+    off = re.search(r"^  pass .* synchronized, off by (\d+) ms at most", kept)
+    # The kernel lets what it was told grow by half a millisecond each second.
+    expect(off and 5 <= int(off[1]) < 60, kept)
+    return {"off_ms": int(off[1])}
+
+
+def audit_fits_a_terminal(world):
+    """What was found is broken between words at 80 columns; a command is never."""
+    path = config(world.replica)
+    text, piped = on_terminal("audit", path), run_tool("audit", path).ended(0).out
+    found = [line for line in text.split("a run would do this")[0].splitlines() if line.strip()]
+    wide = [line for line in found if len(line) > COLUMNS and "hint: " not in line]
+    expect(not wide, f"wider than {COLUMNS}: {wide}")
+    expect(any(line.startswith(" " * 23) for line in found), f"nothing hangs: {found}")
+    acts = [line.split(None, 1)[-1] for line in piped if "rsync --archive" in line]
+    expect(acts and acts[0] in text, "the copy's command is broken")
+    return {"lines": len(found)}
+
+
+def on_terminal(command, path):
+    """What a command says to a terminal of 80 columns."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 45, COLUMNS, 0, 0))
+    with subprocess.Popen([RELEASED, command, "--config", path], stdout=slave) as tool:
+        os.close(slave)
+        said = b""
+        while True:
+            try:
+                said += os.read(master, 1 << 16)
+            except OSError:  # its end is closed
+                break
+        expect(tool.wait(60) == 0, f"exit {tool.returncode}")
+    os.close(master)
+    return said.decode().replace("\r\n", "\n")
+
+
+CASES = [
+    audit_only_asks,
+    audit_writes_nothing,
+    audit_as_json,
+    audit_is_watched,
+    audit_tells_of_the_clock,
+    audit_fits_a_terminal,
+]
 for _case in CASES:
     _case.kind = XFS_BY_GTID

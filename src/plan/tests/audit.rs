@@ -47,7 +47,7 @@ fn audits_are_as_blessed() {
     for (name, facts) in SERVERS {
         let mut world = World::new(facts);
         with_a_backup(&mut world);
-        check(&format!("audit-{name}"), &ui::audit::text(&world.audit()));
+        check(&format!("audit-{name}"), &ui::audit::text(&world.audit(), None));
     }
 }
 
@@ -61,7 +61,7 @@ fn an_audit_with_refusals_is_as_blessed() {
     });
     assert!(audit.plan.is_none());
     assert_eq!(ui::audit::code(&audit).number(), 3);
-    check("audit-refused", &ui::audit::text(&audit));
+    check("audit-refused", &ui::audit::text(&audit, None));
 }
 
 #[test]
