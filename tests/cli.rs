@@ -54,7 +54,8 @@ fn what_is_told_of_a_broken_configuration() {
 /// A configuration of its own for a destination, which may be what it likes.
 fn list_of(home: &Path, destination: &Path) -> (i32, String) {
     let path = home.join("list.toml");
-    let text = format!("[destination]\ndirectory = {destination:?}\n");
+    // Three quotes, so that one may be in the path.
+    let text = format!("[destination]\ndirectory = '''{}'''\n", destination.display());
     std::fs::write(&path, text).expect("it can be written");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("ours");
     let mut told = String::new();
