@@ -175,8 +175,9 @@ def _told_by_line(command):
 
 
 def _gather(stream, lines):
-    for line in stream:
-        lines.append(line.rstrip("\n"))
+    with stream:  # hundreds of runs would use up what may be open at once
+        for line in stream:
+            lines.append(line.rstrip("\n"))
 
 
 def end_all():
