@@ -8,11 +8,12 @@
 use std::path::{Path, PathBuf};
 
 use crate::config::Config;
-use crate::error::Stop;
+use crate::error::{Code, Stop};
 use crate::history::{self, Attempt, Entry, Figures};
 use crate::hooks::{self, Moment};
 use crate::host::{Ask, Fault, Host};
 use crate::ledger::Ledger;
+use crate::memory::{self, Finding, How};
 use crate::recover::{self, End, Recovered};
 use crate::run::Outcome;
 use crate::settle;
@@ -32,8 +33,27 @@ pub fn of_run(
     let entry = attempt.outcome(host, outcome, figures);
     let mut wrong = Told::default();
     wrong.note(NOTED, history::save(host, &config.state_dir, &entry));
+    wrong.note("cannot note the bad pages", bad_pages(host, config, outcome));
     all_but_the_history(host, config, attempt, &entry, &mut wrong);
     wrong.0
+}
+
+/// A backup with pages that were bad in the source already is a true copy, and no proven backup.
+fn bad_pages(host: &mut dyn Host, config: &Config, outcome: &Outcome) -> Result<(), Fault> {
+    if outcome.published().is_none() || outcome.bad_pages.is_empty() {
+        return Ok(());
+    }
+    let problems = outcome.bad_pages.iter().map(ToString::to_string);
+    let finding = Finding {
+        at: host.machine()?.began(),
+        took_ms: outcome.laps.total(),
+        files: None,
+        bytes: None,
+        ready_ms: None,
+        problems_found: outcome.bad_pages.len() as u64,
+        problems: problems.take(memory::PROBLEMS_MAX).collect(),
+    };
+    memory::remember(host, &config.state_dir, &outcome.run, How::Verify, finding)
 }
 
 /// Follows a run up that did not begin. The caller holds the run lock unless there is no state
@@ -213,7 +233,9 @@ fn figures(host: &mut dyn Host, config: &Config, wrong: &mut Told) {
 }
 
 fn hook(host: &mut dyn Host, config: &Config, attempt: &Attempt, entry: &Entry, wrong: &mut Told) {
-    let moment = if entry.backup.is_some() { Moment::After } else { Moment::OnFailure };
+    let proven = entry.exit != Some(Code::Unproven.number());
+    let whole = entry.backup.is_some() && proven;
+    let moment = if whole { Moment::After } else { Moment::OnFailure };
     let ran = hooks::run(host, config, moment, attempt, Some(entry));
     wrong.note(&format!("the hook '{}' failed", moment.key()), ran);
 }

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::database::replica;
 use crate::host::{Act, Answer, Ask, Cmd, Fault, Host, Login, Session, Sql};
+use crate::manifest;
 use crate::snapshot::lvm;
 use crate::snapshot::thick::Half;
 use crate::store;
@@ -193,6 +194,7 @@ fn remove_partial(host: &mut dyn Host, directory: &Path, run: &str) -> Result<()
     for tree in names.iter().filter(|name| store::is_tree(name)) {
         host.act(&Act::RemoveTree(directory.join(tree)))?;
     }
+    host.act(&Act::RemoveFile(directory.join(manifest::FILE)))?;
     host.act(&Act::RemoveFile(directory.join(store::COORDINATES)))?;
     host.act(&Act::RemoveFile(directory.join(store::RECORD)))?;
     host.act(&Act::RemoveDir(directory.into())).map(drop)

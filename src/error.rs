@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use crate::config::Complaint;
 use crate::host::Fault;
 use crate::plan::{Aspect, Refusal};
-use crate::run::Outcome;
+use crate::run::{Drilled, Outcome};
 use crate::settle::Server;
 
 /// How the program ends. The numbers are a contract with cron lines, units and monitoring.
@@ -26,6 +26,10 @@ pub enum Code {
     PublishedLeft,
     /// 6: failed, and something is left; the ledger is kept.
     FailedLeft,
+    /// 8: a backup is published, but a drill did not prove it.
+    Unproven,
+    /// 9: a backup is damaged.
+    Damaged,
     /// 75: another run holds the lock (`EX_TEMPFAIL` of sysexits.h).
     Busy,
     /// 128 and the signal's number: interrupted, rolled back clean.
@@ -34,7 +38,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, an interruption by each of the signals that ask a run to stop.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Clean,
         Self::Unexpected,
         Self::Usage,
@@ -42,6 +46,8 @@ impl Code {
         Self::RolledBack,
         Self::PublishedLeft,
         Self::FailedLeft,
+        Self::Unproven,
+        Self::Damaged,
         Self::Busy,
         Self::Interrupted(1),
         Self::Interrupted(2),
@@ -58,6 +64,8 @@ impl Code {
             Self::RolledBack => 4,
             Self::PublishedLeft => 5,
             Self::FailedLeft => 6,
+            Self::Unproven => 8,
+            Self::Damaged => 9,
             Self::Busy => 75,
             Self::Interrupted(signal) => 128 + signal,
         }
@@ -66,6 +74,7 @@ impl Code {
     /// The code of a run.
     pub fn of(outcome: &Outcome) -> Self {
         match (&outcome.result, outcome.is_clean()) {
+            (Ok(_), true) if matches!(outcome.drilled, Drilled::Failed(_)) => Self::Unproven,
             (Ok(_), true) => Self::Clean,
             (Ok(_), false) => Self::PublishedLeft,
             (Err(_), false) => Self::FailedLeft,

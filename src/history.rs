@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::error::{Code, Stop};
 use crate::host::{Act, Ask, Fault, Host, UNFINISHED, run_began};
 use crate::ledger::Ledger;
-use crate::run::{Event, Outcome};
+use crate::run::{Drilled, Event, Outcome};
 use crate::units::{Bytes, Millis};
 
 /// The version of the format that this program writes; others are told and not read.
@@ -150,7 +150,7 @@ impl Attempt {
         let figures = figures.clone();
         Entry {
             phase: failure.map(|failure| failure.phase.to_owned()),
-            fault: failure.map(|failure| failure.fault.to_string()),
+            fault: failure.map(|failure| failure.fault.to_string()).or_else(|| unproven(outcome)),
             backup: outcome.published().cloned(),
             waited_ms: figures.waited_ms,
             locked_ms: figures.locked_ms,
@@ -319,6 +319,14 @@ pub fn last_success(all: &[Result<Entry, String>]) -> Option<&Entry> {
 
 fn newest<'a>(all: impl Iterator<Item = &'a Entry>) -> Option<&'a Entry> {
     all.max_by_key(|entry| entry.ended)
+}
+
+/// Why a published backup is not proven, where a drill was asked for.
+fn unproven(outcome: &Outcome) -> Option<String> {
+    match &outcome.drilled {
+        Drilled::Failed(why) => Some(format!("the drill failed: {why}")),
+        Drilled::NotAsked | Drilled::Sound(..) => None,
+    }
 }
 
 #[cfg(test)]

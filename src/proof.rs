@@ -10,12 +10,13 @@
 //! it. With the lock granted before `let_go_ns` and its session proven alive after
 //! the second look, all of it lies inside the lock.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::database::dialect::LockKind;
 
 /// The times of one window, in nanoseconds of the monotonic clock.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Proof {
     /// Just before the lock was asked for.
     pub asked_ns: Option<u64>,
@@ -32,7 +33,7 @@ pub struct Proof {
 }
 
 /// The snapshot point of one volume.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PointTimes {
     /// The volume.
     pub volume: String,

@@ -197,12 +197,20 @@ impl Barrier {
         }
     }
 
-    /// Why a claim behind it is left.
+    /// Why a claim behind it is left. Behind a command of lvm that may still suspend something,
+    /// what is left may as well.
     fn fault(&self) -> Fault {
-        Fault::unsure(match self {
-            Self::Frozen(why) => format!("not touched, since the thaw is not confirmed ({why})"),
-            Self::There(why) => format!("not touched, since the snapshot may be there ({why})"),
-            Self::Busy(why) => format!("not touched, since lvm may still be working ({why})"),
-        })
+        match self {
+            Self::Frozen(why) => {
+                Fault::unsure(format!("not touched, since the thaw is not confirmed ({why})"))
+            }
+            Self::There(why) => {
+                Fault::unsure(format!("not touched, since the snapshot may be there ({why})"))
+            }
+            Self::Busy(why) => {
+                let told = format!("not touched, since lvm may still be working ({why})");
+                if why.is_overdue() { Fault::overdue(told) } else { Fault::unsure(told) }
+            }
+        }
     }
 }

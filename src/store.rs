@@ -1,18 +1,35 @@
-//! The directory of a backup: its record `backup.json`, its `coordinates.sql`, its `tree`.
+//! The directory of a backup: its record `backup.json`, its `manifest.jsonl`, its
+//! `coordinates.sql`, its `tree`.
 //!
 //! The record is written first, as a partial one, so that an unfinished directory says whose it
-//! is; the finished record is written last, before the rename that publishes.
+//! is; the finished record is written last, before the rename that publishes. Either is sealed: it
+//! has a sum of itself. `packaging/schema/backup.json` is its shape, which a test holds against
+//! these types. What stands in a destination, and what a record tells, is read here and nowhere
+//! else.
 
-use std::collections::BTreeMap;
+mod found;
+mod pick;
+mod seal;
+mod summary;
+
+use std::fmt;
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use found::{Form, Found, Ours, What, find, look};
+pub use pick::{Missing, pick};
+pub use summary::{CopiedSummary, SourceSummary, Summary, WindowSummary, read};
 
 use crate::copy::rsync::Stats;
 use crate::database::Server;
 use crate::database::coordinates::Coordinates;
+use crate::database::opening::Opening;
 use crate::database::statements::Killed;
-use crate::host::{Act, Ask, Fault, Host, UNFINISHED};
+use crate::digest::Digest;
+use crate::host::{Act, Fault, Host, Pages, UNFINISHED};
+use crate::manifest::Totals;
 use crate::proof::Proof;
 use crate::snapshot::Kind;
 use crate::units::{Bytes, Millis};
@@ -23,13 +40,13 @@ pub const RECORD: &str = "backup.json";
 pub const TREE: &str = "tree";
 /// The statements that attach a new replica.
 pub const COORDINATES: &str = "coordinates.sql";
-/// The version of the record's format.
-pub const VERSION: u32 = 1;
+/// The version of the record's format. Version 1 had neither manifest nor seal.
+pub const VERSION: u32 = 2;
 
 /// What is known of a backup.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Record {
-    /// The format's version.
+    /// The format's version: 2. Keys may be added to it, none goes or changes its meaning.
     pub version: u32,
     /// The run that made it.
     pub run: String,
@@ -45,6 +62,8 @@ pub struct Record {
     pub datadir: PathBuf,
     /// The volumes it was taken from, the data directory's first.
     pub sources: Vec<SourceVolume>,
+    /// What another server needs to open the files as this one had them.
+    pub opening: Opening,
     /// The lock statement; empty if nothing was locked.
     pub lock: String,
     /// Who froze the filesystem: `device-mapper` or `explicit`.
@@ -63,10 +82,55 @@ pub struct Record {
     pub cow_percent: Option<f64>,
     /// The programs that took part: their versions.
     pub tools: serde_json::Value,
+    /// The list of all files with their sums; null while the backup is partial.
+    pub manifest: Option<ManifestFile>,
+    /// The statements that attach a new replica; null while the backup is partial.
+    pub statements: Option<StatementsFile>,
+    /// Tablespaces with pages that were bad in the source already: the copy is true to it.
+    pub bad_pages: Vec<BadPages>,
+    /// The BLAKE3 sum of this file as it would be with nothing between these quotes.
+    pub seal: String,
+}
+
+/// The manifest of a backup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ManifestFile {
+    /// Its name, beside this record.
+    pub file: String,
+    /// Its BLAKE3 sum.
+    pub blake3: Digest,
+    /// How many files, directories and links it lists.
+    pub entries: u64,
+    /// How many of them are regular files.
+    pub files: u64,
+    /// The bytes in those.
+    pub bytes: Bytes,
+}
+
+/// The statements that attach a new replica.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StatementsFile {
+    /// Its name, beside this record.
+    pub file: String,
+    /// Its BLAKE3 sum.
+    pub blake3: Digest,
+}
+
+/// A tablespace with pages whose checksum does not fit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BadPages {
+    /// Which, relative to the backup's directory.
+    pub file: String,
+    /// How many pages were checked.
+    pub checked: u64,
+    /// How many of them are bad.
+    pub bad: u64,
+    /// The numbers of the first of those, from 0.
+    pub first_bad: Vec<u64>,
 }
 
 /// A volume that a backup was taken from.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct SourceVolume {
     /// The volume group.
     pub vg: String,
@@ -83,7 +147,7 @@ pub struct SourceVolume {
 }
 
 /// The lock window.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct WindowTimes {
     /// How writes were stopped: `ftwrl`, `backup-stage` or `none`.
     pub lock: &'static str,
@@ -120,10 +184,60 @@ impl WindowTimes {
     }
 }
 
-/// Writes the record into a backup's directory.
+impl ManifestFile {
+    /// A manifest of this text, which counts so much.
+    pub fn new(text: &str, totals: Totals) -> Self {
+        let Totals { entries, files, bytes } = totals;
+        let (file, blake3) = (crate::manifest::FILE.into(), Digest::of(text.as_bytes()));
+        Self { file, blake3, entries, files, bytes }
+    }
+}
+
+impl StatementsFile {
+    /// Statements of this text.
+    pub fn new(text: &str) -> Self {
+        Self { file: COORDINATES.into(), blake3: Digest::of(text.as_bytes()) }
+    }
+}
+
+impl BadPages {
+    /// The bad pages of a file, if it has any.
+    pub fn of(path: &Path, pages: &Pages) -> Option<Self> {
+        let (file, first_bad) = (crate::manifest::shown(path), pages.first_bad.clone());
+        let (checked, bad) = (pages.checked, pages.bad);
+        (bad > 0).then_some(Self { file, checked, bad, first_bad })
+    }
+}
+
+impl fmt::Display for BadPages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, checked, bad, first_bad } = self;
+        let first: Vec<String> = first_bad.iter().map(ToString::to_string).collect();
+        let more = if *bad > first_bad.len() as u64 { ", ..." } else { "" };
+        write!(
+            f,
+            "bad pages of the source: '{file}': {bad} of {checked} (page {}{more})",
+            first.join(", ")
+        )
+    }
+}
+
+/// Writes the record into a backup's directory, sealed.
 pub fn save(host: &mut dyn Host, directory: &Path, record: &Record) -> Result<(), Fault> {
-    let text = serde_json::to_string_pretty(record).map_err(|e| Fault::refused(e.to_string()))?;
-    host.act(&Act::WriteFile { path: directory.join(RECORD), text: text + "\n" }).map(drop)
+    let text = text(record).map_err(Fault::refused)?;
+    host.act(&Act::WriteFile { path: directory.join(RECORD), text }).map(drop)
+}
+
+/// The text of a record, sealed.
+pub fn text(record: &Record) -> Result<String, String> {
+    let open = Record { seal: String::new(), ..record.clone() };
+    let text = serde_json::to_string_pretty(&open).map_err(|error| error.to_string())?;
+    sealed(&(text + "\n"))
+}
+
+/// Seals a text whose seal is empty.
+pub fn sealed(text: &str) -> Result<String, String> {
+    seal::put(text)
 }
 
 /// The run that a record's text names.
@@ -158,62 +272,4 @@ pub fn is_run(name: &str) -> bool {
         text.len() == of.len() && text.bytes().zip(of.bytes()).all(fits)
     };
     shape(name, "00000000T000000Z-xxxxxx") || shape(name, "00000000T000000Z-xxxxxxxx")
-}
-
-/// What a list shows of a backup.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct Summary {
-    /// The run.
-    pub run: String,
-    /// The host it was made on.
-    #[serde(default)]
-    pub host: Option<String>,
-    /// `partial` or `published`.
-    pub state: String,
-    /// When it began.
-    pub started: String,
-    /// What was copied.
-    pub copied: CopiedSummary,
-    /// The lock window.
-    pub window: WindowSummary,
-    /// How long each phase took, by its name.
-    #[serde(default)]
-    pub timings_ms: BTreeMap<String, Millis>,
-}
-
-/// The size of a backup.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub struct CopiedSummary {
-    /// Bytes.
-    pub bytes: Bytes,
-}
-
-/// The lock window of a backup.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub struct WindowSummary {
-    /// Milliseconds.
-    pub waited_ms: Millis,
-    /// Milliseconds.
-    pub locked_ms: Millis,
-}
-
-/// A directory in the destination that looks like a backup.
-#[derive(Clone, Debug)]
-pub struct Listed {
-    /// Where.
-    pub path: PathBuf,
-    /// What its record says, or why it cannot be read.
-    pub summary: Result<Summary, String>,
-}
-
-/// The backups of a destination, oldest first.
-pub fn list(host: &dyn Host, destination: &Path) -> Result<Vec<Listed>, Fault> {
-    let mut all = Vec::new();
-    for name in host.list(destination)?.iter().filter(|name| !name.starts_with('.')) {
-        let path = destination.join(name);
-        let Some(text) = host.file(&path.join(RECORD)).unwrap_or(None) else { continue };
-        let summary = serde_json::from_str(&text).map_err(|e| format!("damaged record: {e}"));
-        all.push(Listed { path, summary });
-    }
-    Ok(all)
 }

@@ -9,8 +9,10 @@ use std::path::Path;
 
 use crate::config::Config;
 use crate::history::{self, Entry};
-use crate::host::{Act, Fault, Host};
+use crate::host::{Act, Ask, Fault, Host};
 use crate::ledger;
+use crate::memory::{self, Standing};
+use crate::store;
 use crate::units::Millis;
 
 /// Writes the file anew from what is on disk of the runs to this destination. Idempotent; the
@@ -19,7 +21,8 @@ pub fn refresh(host: &mut dyn Host, config: &Config, path: &Path) -> Result<(), 
     let all = history::find(host, &config.state_dir)?;
     let all = history::of_destination(all, &config.destination.directory);
     let leftovers = ledger::find(host, &config.state_dir)?.len();
-    let text = text(history::last(&all), history::last_success(&all), leftovers);
+    let mut text = text(history::last(&all), history::last_success(&all), leftovers);
+    text.push_str(&known(damaged(host, config)?));
     host.act(&Act::WriteReadable { path: path.into(), text }).map(drop)
 }
 
@@ -73,6 +76,23 @@ pub fn text(last: Option<&Entry>, success: Option<&Entry>, leftovers: usize) -> 
         ),
     ];
     gauges.into_iter().filter_map(|(name, help, value)| Some(gauge(name, help, &value?))).collect()
+}
+
+/// How many backups of the destination are known to be damaged.
+fn damaged(host: &dyn Host, config: &Config) -> Result<usize, Fault> {
+    let names = host.list(&config.destination.directory)?;
+    let mut damaged = 0;
+    for run in names.iter().filter(|name| store::is_run(name)) {
+        let standing = memory::recall(host, &config.state_dir, run)?.standing();
+        damaged += usize::from(matches!(standing, Standing::Damaged(..)));
+    }
+    Ok(damaged)
+}
+
+/// What is known of the backups that are there.
+fn known(damaged: usize) -> String {
+    let help = "Backups of which a verification, a drill or their own run found something bad.";
+    gauge("damaged_backups", help, &damaged.to_string())
 }
 
 fn gauge(name: &str, help: &str, value: &str) -> String {

@@ -101,7 +101,7 @@ const SERVERS: [&str; 9] = [
 ];
 
 /// Every other key with a value that is not its default.
-const OTHERS: [(&str, &str); 40] = [
+const OTHERS: [(&str, &str); 47] = [
     ("", "state_dir = \"/s\""),
     ("", "run_dir = \"/r\""),
     ("lock", "kind = \"backup-stage\""),
@@ -127,6 +127,13 @@ const OTHERS: [(&str, &str); 40] = [
     ("copy", "nice = 5"),
     ("copy", "io_class = \"idle\""),
     ("copy", "bandwidth_max = \"3MiB\""),
+    ("drill", "directory = \"/scratch\""),
+    ("drill", "server = \"/opt/mariadb/bin/mariadbd\""),
+    ("drill", "memory = \"512MiB\""),
+    ("drill", "seconds_max = 5"),
+    ("drill", "quiet_seconds_max = 5"),
+    ("drill", "assertions = [\"SELECT 'a \\\"b\\\"' = 'c'\"]"),
+    ("drill", "assertions_file = \"/etc/holdstill/assertions.sql\""),
     ("hooks", "before = [\"/b\", \"a \\\"quoted\\\" word\"]"),
     ("hooks", "after = [\"/a\"]"),
     ("hooks", "on_failure = [\"/f\"]"),

@@ -5,6 +5,7 @@
 //! the lab is not there: it never passes by not running.
 
 mod copying;
+mod reading;
 mod removal;
 mod shell;
 mod thin;
@@ -54,13 +55,14 @@ struct Place {
 /// A case: what it does, on whichever machine.
 type Case = fn(&mut dyn Host, &Place);
 
-const CASES: [(&str, Case); 10] = [
+const CASES: [(&str, Case); 11] = [
     ("a snapshot comes, is seen, and goes twice", snapshot_comes_and_goes),
     ("a volume of the same name without our tag stays", foreign_volume_stays),
     ("a snapshot of nothing leaves nothing", snapshot_of_nothing),
     ("our mount comes, is ours, and goes twice", mount_comes_and_goes),
     ("a freeze is thawed once", freeze_and_thaw),
     ("the lock session is one session", one_lock_session),
+    ("nobody is visited where no jail is", no_jail),
     ("a killed session does not come back", killed_session),
     ("the dead-man comes and goes", dead_man),
     ("files are made whole, published once, and removed", files),
@@ -69,7 +71,12 @@ const CASES: [(&str, Case); 10] = [
 
 /// All but those of a thin volume.
 fn all() -> impl Iterator<Item = (&'static str, Case)> {
-    CASES.into_iter().chain(shell::CASES).chain(copying::CASES).chain(removal::CASES)
+    CASES
+        .into_iter()
+        .chain(shell::CASES)
+        .chain(copying::CASES)
+        .chain(reading::CASES)
+        .chain(removal::CASES)
 }
 
 #[test]
@@ -326,6 +333,15 @@ fn freeze_and_thaw(host: &mut dyn Host, place: &Place) {
 fn identity(host: &dyn Host) -> Result<String, Fault> {
     let rows = host.query(Session::Lock, "SELECT CONNECTION_ID()", MS_MAX)?;
     Ok(rows.only().unwrap_or_default().to_owned())
+}
+
+fn no_jail(host: &mut dyn Host, place: &Place) {
+    let reach = Reach::Socket(place.scratch.join("no-such.sock"));
+    let told = host.act(&Act::Visit(Login { reach, ..place.login.clone() }));
+    assert!(matches!(told, Err(Fault::Refused(_))), "{told:?}");
+    let asked = host.query(Session::Drill, "SELECT 1", MS_MAX);
+    assert!(asked.is_err(), "{asked:?}");
+    host.act(&Act::Hangup(Session::Drill)).expect("there is nothing to close");
 }
 
 fn one_lock_session(host: &mut dyn Host, place: &Place) {

@@ -8,7 +8,7 @@ use holdstill::copy::rsync::Tail;
 use holdstill::ledger::{self, Ledger};
 use holdstill::option_file::OptionFile;
 use holdstill::snapshot::lvm;
-use holdstill::store::{self, Summary};
+use holdstill::store;
 use holdstill::units::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -131,7 +131,7 @@ fn readers() -> Vec<(&'static str, Reader, String)> {
             "record",
             |text| {
                 drop(store::run_of(text));
-                drop(serde_json::from_str::<Summary>(text));
+                drop(store::read(text));
             },
             RECORD.into(),
         ),
@@ -178,7 +178,7 @@ fn every_reader_takes_its_good_text() {
     assert!(lvm::volumes(include_str!("facts/lvm/lvs-thin.json")).is_ok_and(|all| !all.is_empty()));
     assert!(lvm::groups(include_str!("facts/lvm/vgs.json")).is_ok_and(|all| !all.is_empty()));
     assert!(ledger::parse(&ledger_text()).is_ok());
-    assert!(store::run_of(RECORD).is_some() && serde_json::from_str::<Summary>(RECORD).is_ok());
+    assert!(store::run_of(RECORD).is_some() && store::read(RECORD).is_ok());
     let mut tail = Tail::default();
     assert_eq!(PROGRESS.lines().filter_map(|line| tail.read(line)).count(), 1);
     assert_eq!(tail.stats().files, 1234);

@@ -13,8 +13,10 @@ use holdstill::host::sim::Event;
 use holdstill::plan::Refusal;
 use holdstill::recover;
 use holdstill::retention::{self, Rules};
-use holdstill::run;
+use holdstill::run::{self, Drilled};
+use holdstill::store::BadPages;
 use holdstill::ui::Manner;
+use holdstill::units::Millis;
 use serde_json::Value;
 
 use crate::common::runs;
@@ -51,7 +53,8 @@ fn everything() -> Vec<Vec<Value>> {
     let full = scenario("mariadb-replica");
     full.sim.arrange().volumes.free = 0;
     all.push(told(&full, &[(listening, Blow::Event(Event::StoreFills))]));
-    all.extend([dead_runs(), not_begun(), pruned()]);
+    all.push(told(&one, &[(call_of(&one, "umount"), Blow::FailBefore)]));
+    all.extend([dead_runs(), not_begun(), pruned(), bad_pages(), drilled()]);
     all
 }
 
@@ -77,14 +80,38 @@ fn not_begun() -> Vec<Value> {
     lines(&kept.text().out)
 }
 
+fn bad_pages() -> Vec<Value> {
+    let kept = Kept::new(json(), Service::default());
+    let one = BadPages { file: "tree/t.ibd".into(), checked: 9, bad: 1, first_bad: vec![7] };
+    kept.screen.event(&run::Event::BadPages(one));
+    lines(&kept.text().out)
+}
+
 /// What is told of old backups.
 fn pruned() -> Vec<Value> {
     let rules = Rules { last: Some(1), ..Rules::default() };
     let mut sim = scenario("mariadb-replica").sim;
-    let pruning = retention::survey(&sim, Path::new("/backup"), &rules, None).expect("it can look");
+    let pruning = retention::survey(
+        &sim,
+        Path::new("/backup"),
+        Path::new(crate::common::STATE),
+        &rules,
+        None,
+    )
+    .expect("it can look");
     let done = retention::prune(&mut sim, &pruning);
     let kept = Kept::new(json(), Service::default());
     kept.screen.pruned(&pruning, &done);
+    lines(&kept.text().out)
+}
+
+/// What is told of a drill after a run.
+fn drilled() -> Vec<Value> {
+    let kept = Kept::new(json(), Service::default());
+    for drilled in [Drilled::Sound(Millis(412), 181), Drilled::Failed("no table".into())] {
+        kept.screen.event(&run::Event::Phase(run::DRILL));
+        kept.screen.event(&run::Event::Drilled(drilled));
+    }
     lines(&kept.text().out)
 }
 

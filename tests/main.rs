@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::print_stdout)]
 
 mod aftermath;
+mod catalog;
 mod cli;
 mod common;
 mod configured;
@@ -16,11 +17,14 @@ mod ledgers;
 mod monitoring;
 mod order;
 mod packaging;
+mod pages;
 mod policy;
 mod readers;
+mod restore;
 mod retention;
 mod room;
 mod sweep;
 mod tidy;
 mod times;
+mod verify;
 mod voices;

@@ -54,6 +54,20 @@ fn assert_current(directory: &str, files: &Files) {
     assert!(stale.is_empty(), "nothing makes these any more: {stale:?}");
 }
 
+/// The shapes of what other programs read, made from the types that are written. The audit's is
+/// held where its answer is made.
+#[test]
+fn schemas_are_current() {
+    let shapes = [
+        ("backup", schemars::schema_for!(holdstill::store::Record)),
+        ("verify", schemars::schema_for!(holdstill::ui::verify::Answer<'static>)),
+    ];
+    for (name, schema) in shapes {
+        let text = serde_json::to_string_pretty(&schema).expect("it is JSON") + "\n";
+        blessed(&format!("packaging/schema/{name}.json"), &text);
+    }
+}
+
 #[test]
 fn manual_pages_are_current() {
     assert_current("packaging/man", &pages::all());

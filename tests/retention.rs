@@ -9,17 +9,16 @@ use std::process::{Command, Output};
 
 use holdstill::config::{self, Config};
 use holdstill::error::Code;
-use holdstill::host::Ask;
 use holdstill::host::faulty::{Blow, Faulty, Late};
-use holdstill::host::linux::Linux;
-use holdstill::host::linux::service::Service;
+use holdstill::host::linux::{Linux, service::Service};
 use holdstill::host::sim::{Event, Sim};
-use holdstill::retention::{self, Pruned, Rules};
+use holdstill::host::{Ask, Fault, Host};
+use holdstill::retention::{self, Pruned, Pruning, Rules};
 use holdstill::run;
 use holdstill::ui::{self, Colours, Manner, Paper, Sheet};
 
 use crate::common::shown::Kept;
-use crate::common::{Scenario, golden, scenario};
+use crate::common::{STATE, Scenario, golden, scenario};
 
 const DESTINATION: &str = "/backup";
 /// The backups of the simulated machine, oldest first; the rules keep the last two.
@@ -33,10 +32,6 @@ const RUNS: [&str; 5] = [
 const KEPT: usize = 2;
 /// One whose removal was interrupted.
 const HALF: &str = "20260820T030000Z-000000";
-
-fn rules() -> Rules {
-    Rules { last: Some(2), ..Rules::default() }
-}
 
 /// When a run of this name began; any time for a name that tells none.
 fn started(run: &str) -> String {
@@ -88,13 +83,15 @@ fn with_half(scenario: &Scenario) -> Sim {
     sim
 }
 
-/// One process that prunes, with these blows; the machine after it, how many calls there were, and
-/// how it went, with what it warned of among what failed, if it came to that.
+fn surveyed(host: &dyn Host) -> Result<Pruning, Fault> {
+    let rules = Rules { last: Some(2), ..Rules::default() };
+    retention::survey(host, Path::new(DESTINATION), Path::new(STATE), &rules, None)
+}
+
+/// One process that prunes: the machine after it, its calls, and how it went, warnings included.
 fn pruned(sim: Sim, script: &[(usize, Blow)]) -> (Sim, usize, Option<Pruned>) {
     let mut host = Faulty::new(sim, script);
-    let directory = Path::new(DESTINATION);
-    let pruning = retention::survey(&host, directory, &rules(), None);
-    let done = pruning.ok().map(|pruning| {
+    let done = surveyed(&host).ok().map(|pruning| {
         let mut done = retention::prune(&mut host, &pruning);
         done.failed.extend(pruning.warnings());
         done
@@ -184,7 +181,7 @@ fn whatever_goes_wrong_a_name_is_a_whole_backup_and_the_next_one_finishes() {
 fn a_mount_below_a_backup_and_a_change_meanwhile_keep_it() {
     let one = scenario("mariadb-replica");
     let mut sim = machine(&one);
-    let pruning = retention::survey(&sim, Path::new(DESTINATION), &rules(), None).expect("looked");
+    let pruning = surveyed(&sim).expect("looked");
     let at = |number: usize| Path::new(DESTINATION).join(RUNS[number]);
     let mut mounted = sim.world().mounts[0].clone();
     mounted.mount.point = at(0).join("tree/db");
@@ -431,7 +428,7 @@ fn beside_a_run_nothing_is_removed() {
 #[test]
 fn each_manner_tells_of_old_backups_what_suits_it() {
     let mut sim = machine(&scenario("mariadb-replica"));
-    let pruning = retention::survey(&sim, Path::new(DESTINATION), &rules(), None).expect("looked");
+    let pruning = surveyed(&sim).expect("looked");
     let done = retention::prune(&mut sim, &pruning);
     let said = |manner| {
         let kept = Kept::new(manner, Service::default());

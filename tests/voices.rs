@@ -75,7 +75,14 @@ fn one_line_counts_the_old_backups_that_went() {
     let outcome =
         run::backup(&mut one.sim.clone(), &one.plan, &mut |event| kept.screen.event(&event));
     let there = &one.plan.publish.directory;
-    let pruning = retention::survey(&one.sim, there, &Rules::default(), None).expect("it can look");
+    let pruning = retention::survey(
+        &one.sim,
+        there,
+        Path::new(crate::common::STATE),
+        &Rules::default(),
+        None,
+    )
+    .expect("it can look");
     let removed = vec!["one".to_owned(), "two".to_owned()];
     kept.screen.pruned(&pruning, &Pruned { removed, failed: Vec::new(), signal: None });
     kept.screen.outcome(&one.plan, &outcome);

@@ -70,6 +70,7 @@ mod tests {
             bytes: Bytes(123),
             took_ms: Some(Millis(120_500)),
             cow_percent_max: Some(12),
+            verified_age_s: None,
         };
         let seen = Seen { newest: Some(newest), ..Seen::default() };
         let finding = |state, text: &str| Finding { state, text: text.into() };

@@ -18,17 +18,24 @@ use crate::config::Config;
 use crate::history::{self, Entry};
 use crate::host::{Ask, Fault, Host, run_began};
 use crate::ledger;
+use crate::memory::{self, How, Known, Standing};
 use crate::recover;
-use crate::store::{self, Listed};
+use crate::store::{self, Form, Found, Ours, What};
 use crate::units::{Bytes, Millis};
 
 /// What was seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// The newest backup whose record can be read.
+    /// The newest backup whose record can be read and that nobody found damaged.
     pub newest: Option<Newest>,
     /// What looks like a newer backup and cannot be read, and why.
     pub unreadable: Vec<String>,
+    /// Newer backups that a verification or a drill found damaged, and in what.
+    pub damaged: Vec<String>,
+    /// Older ones.
+    pub damaged_before: Vec<String>,
+    /// Why it is not known what verifications and drills found of a backup.
+    pub unknown: Vec<String>,
     /// How the last run ended, if that is known.
     pub last: Option<Last>,
     /// The outcomes that cannot be read: which, and why.
@@ -54,6 +61,8 @@ pub struct Newest {
     pub took_ms: Option<Millis>,
     /// How full its COW store was seen, in percent, if it had one and that is known.
     pub cow_percent_max: Option<u64>,
+    /// How long ago it was read whole and held against its manifest, if it was.
+    pub verified_age_s: Option<i64>,
 }
 
 /// A ledger that is not of a run that goes on.
@@ -94,74 +103,84 @@ pub fn look(host: &dyn Host, config: &Config) -> Result<Seen, Fault> {
     let (leftovers, alive) = leftovers(host, &config.state_dir, now)?;
     let all = history::find(host, &config.state_dir)?;
     let all = history::of_destination(all, &config.destination.directory);
-    let backups = backups(host, &config.destination.directory)?;
-    let newest = backups.iter().rev().find_map(|one| newest(one, &all, now));
-    let unreadable = backups.iter().rev().map_while(unreadable).collect();
+    let backups = store::find(host, &config.destination.directory)?;
+    let mut seen = Seen::default();
+    let mut whole = backups.iter().rev().filter(|one| one.form == Form::Whole);
+    for one in whole.by_ref() {
+        if let Some((ours, known)) = seen.newer(host, &config.state_dir, one)? {
+            seen.newest = Some(newest(one, ours, &known, &all, now));
+            break;
+        }
+    }
+    for one in whole.filter(|one| one.counts().is_some()) {
+        let known = memory::recall(host, &config.state_dir, &one.run);
+        if let Ok(Standing::Damaged(_, problem)) = known.map(|known| known.standing()) {
+            seen.damaged_before.push(format!("{}: {problem}", one.run));
+        }
+    }
     let last = history::last(&all).map(|entry| Last {
         run: entry.run.clone(),
         exit: entry.exit,
         fault: entry.fault.clone(),
     });
-    Ok(Seen {
-        newest,
-        unreadable,
-        last,
-        damaged_outcomes: all.into_iter().filter_map(Result::err).collect(),
-        leftovers,
-        alive,
-    })
+    let damaged_outcomes = all.into_iter().filter_map(Result::err).collect();
+    Ok(Seen { last, damaged_outcomes, leftovers, alive, ..seen })
 }
 
-/// The backups, oldest first. `store::list` leaves out what it cannot read: told here instead.
-fn backups(host: &dyn Host, destination: &Path) -> Result<Vec<Listed>, Fault> {
-    for name in host.list(destination)?.iter().filter(|name| !name.starts_with('.')) {
-        let at = destination.join(name);
-        if is_of_a_run(name) {
-            host.file(&at.join(store::RECORD))?;
+impl Seen {
+    /// The backup, if it is one to rely on; what speaks against it is noted.
+    fn newer<'a>(
+        &mut self,
+        host: &dyn Host,
+        state_dir: &Path,
+        one: &'a Found,
+    ) -> Result<Option<(&'a Ours, Known)>, Fault> {
+        let run = &one.run;
+        let Some(ours) = one.counts() else {
+            match &one.what {
+                Ok(What::Unclear(why)) => self.unreadable.push(format!("{run}: {why}")),
+                Ok(What::Ours(_)) => self.damaged.push(format!("{run}: its record says so")),
+                Ok(What::NotOurs(_)) => {}
+                Err(fault) => return Err(fault.clone()),
+            }
+            return Ok(None);
+        };
+        let known = memory::recall(host, state_dir, run).unwrap_or_else(|fault| {
+            self.unknown.push(fault.to_string());
+            Known::nothing(run)
+        });
+        if let Standing::Damaged(_, problem) = known.standing() {
+            self.damaged.push(format!("{run}: {problem}"));
+            return Ok(None);
         }
+        Ok(Some((ours, known)))
     }
-    store::list(host, destination)
 }
 
-/// Whether a name is one that a run gives: `YYYYMMDDTHHMMSSZ-xxxxxx`.
-fn is_of_a_run(name: &str) -> bool {
-    name.split_once("Z-").is_some_and(|(time, _)| {
-        time.len() == 15 && time.chars().all(|c| c.is_ascii_digit() || c == 'T')
-    })
-}
-
-fn newest(one: &Listed, all: &[Result<Entry, String>], now: Timestamp) -> Option<Newest> {
-    let summary = one.summary.as_ref().ok().filter(|summary| summary.state == "published")?;
-    let started: Timestamp = summary.started.parse().ok()?;
-    let outcome = all.iter().flatten().find(|entry| entry.run == summary.run);
-    Some(Newest {
-        name: name(one),
-        age_s: now.as_second().saturating_sub(started.as_second()),
-        locked_ms: summary.window.locked_ms,
-        bytes: summary.copied.bytes,
+fn newest(
+    one: &Found,
+    ours: &Ours,
+    known: &Known,
+    all: &[Result<Entry, String>],
+    now: Timestamp,
+) -> Newest {
+    let age_s = |at: Timestamp| now.as_second().saturating_sub(at.as_second());
+    let outcome = all.iter().flatten().find(|entry| entry.run == one.run);
+    Newest {
+        name: one.run.clone(),
+        age_s: age_s(ours.began),
+        locked_ms: ours.summary.window.locked_ms,
+        bytes: ours.summary.copied.bytes,
         took_ms: outcome.and_then(|entry| entry.took_ms),
         cow_percent_max: outcome.and_then(|entry| entry.cow_percent_max),
-    })
-}
-
-/// Why a backup counts for nothing; nothing if it counts.
-fn unreadable(one: &Listed) -> Option<String> {
-    let why = match &one.summary {
-        Err(why) => why.clone(),
-        Ok(summary) if summary.state != "published" => format!("its state is '{}'", summary.state),
-        Ok(summary) => summary.started.parse::<Timestamp>().err()?.to_string(),
-    };
-    Some(format!("{}: {why}", name(one)))
-}
-
-fn name(one: &Listed) -> String {
-    one.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+        verified_age_s: known.found.get(&How::Verify).map(|one| age_s(one.at)),
+    }
 }
 
 /// The ledgers but for that of a run that goes on, and who has the run lock. Runs begin and end
 /// while we look, so the lock is looked at before and after: a ledger is a dead run's only if
 /// neither explains it.
-fn leftovers(
+pub(crate) fn leftovers(
     host: &dyn Host,
     state_dir: &Path,
     now: Timestamp,
@@ -181,6 +200,6 @@ fn leftovers(
 }
 
 /// Whether the holder of the lock, in its own words, is this run.
-fn is_run(holder: &str, run: &str) -> bool {
+pub(crate) fn is_run(holder: &str, run: &str) -> bool {
     holder.strip_prefix("run ").and_then(|rest| rest.split(',').next()) == Some(run)
 }

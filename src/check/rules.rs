@@ -63,6 +63,14 @@ pub fn judge(seen: &Seen, limits: &CheckLimits) -> Vec<Finding> {
             .iter()
             .map(|one| finding(State::Warning, format!("a newer backup cannot be read: {one}"))),
     );
+    let warning = |text: String| finding(State::Warning, text);
+    let newer = |one| finding(State::Critical, format!("a newer backup is damaged: {one}"));
+    all.extend(seen.damaged.iter().map(newer));
+    let older = |one| warning(format!("an older backup is damaged: {one}"));
+    all.extend(seen.damaged_before.iter().map(older));
+    all.extend(seen.newest.as_ref().and_then(verified));
+    let unknown = |why| warning(format!("what is known of a backup cannot be read: {why}"));
+    all.extend(seen.unknown.iter().map(unknown));
     all.extend(seen.last.as_ref().map(last));
     all.extend(damaged(&seen.damaged_outcomes));
     all.extend(seen.leftovers.iter().map(leftover));
@@ -114,6 +122,11 @@ fn locked(newest: &Newest, limits: &CheckLimits) -> Finding {
     }
 }
 
+fn verified(newest: &Newest) -> Option<Finding> {
+    let text = format!("it was read whole {} ago", age(newest.verified_age_s?));
+    Some(finding(State::Ok, text))
+}
+
 fn damaged(outcomes: &[String]) -> Option<Finding> {
     let text = match outcomes {
         [] => return None,
@@ -150,6 +163,7 @@ fn last(Last { run, exit, fault }: &Last) -> Finding {
         Some(4) => (State::Warning, "failed and was rolled back"),
         Some(75) => (State::Warning, "found another one alive"),
         Some(129 | 130 | 143) => (State::Warning, "was interrupted"),
+        Some(8) => (State::Critical, "published a backup that its drill did not prove"),
         Some(6) => (State::Critical, "failed, and left something"),
         Some(_) => (State::Critical, "ended unexpectedly"),
     };
@@ -177,6 +191,7 @@ mod tests {
             bytes: Bytes(1),
             took_ms: None,
             cow_percent_max: None,
+            verified_age_s: None,
         };
         let fault = (exit != 0).then(|| "why".into());
         let last = Last { run: "R".into(), exit: Some(exit), fault };
@@ -250,6 +265,15 @@ mod tests {
         check(&alive, State::Ok, "backup B is 0 min old");
         let torn = Seen { unreadable: vec!["C: cut".into()], ..seen(0, 5, 0) };
         check(&torn, State::Warning, "a newer backup cannot be read: C: cut");
+        let rotten = Seen { damaged: vec!["C: 't.ibd' changed".into()], ..seen(0, 5, 0) };
+        check(&rotten, State::Critical, "a newer backup is damaged: C: 't.ibd' changed");
+        let before = Seen { damaged_before: vec!["A: cut".into()], ..seen(0, 5, 0) };
+        check(&before, State::Warning, "an older backup is damaged: A: cut");
+        let unknown = Seen { unknown: vec!["'C.json': cut".into()], ..seen(0, 5, 0) };
+        let told = "what is known of a backup cannot be read: 'C.json': cut";
+        check(&unknown, State::Warning, told);
+        let all_rotten = Seen { newest: None, ..rotten };
+        check(&all_rotten, State::Critical, "there is no backup");
         let damaged = |which: &[&str]| {
             let damaged_outcomes = which.iter().map(ToString::to_string).collect();
             Seen { damaged_outcomes, ..seen(0, 5, 0) }

@@ -1,15 +1,11 @@
-//! `holdstill audit` and `holdstill list`: looks alone, printed.
-
-use std::path::Path;
+//! `holdstill audit`: looks alone, printed.
 
 use super::{ConfigFile, linux, login, read};
-use crate::config;
 use crate::error::{Code, Stop};
 use crate::host::dry::DryRun;
 use crate::plan::audit::{Pace, Sampling, audit};
-use crate::plan::{Aspect, Refusal};
+use crate::ui;
 use crate::units::Millis;
-use crate::{store, ui};
 
 /// How often, and how many times, the volumes' write rate is looked at, unless it is watched.
 const EACH: Millis = Millis(1_000);
@@ -45,16 +41,4 @@ pub(super) fn run(options: &Options) -> Result<Code, Stop> {
         if options.json { ui::audit::json(&found) } else { ui::audit::text(&found, columns) };
     ui::show(&text)?;
     Ok(ui::audit::code(&found))
-}
-
-/// The backups of the destination, oldest first, if there is such a destination.
-pub(super) fn list(file: &Path) -> Result<Code, Stop> {
-    let host = DryRun(linux()?);
-    let config = read(&host, file)?;
-    let destination = &config.destination.directory;
-    // One that is not there has no backups either, but that must not pass for the answer.
-    let refused = |complaint| Refusal { aspect: Some(Aspect::Destination), ..complaint };
-    config::destination_directory(&host, destination).map_err(Refusal::from).map_err(refused)?;
-    ui::show(&ui::list(&store::list(&host, destination)?))?;
-    Ok(Code::Clean)
 }

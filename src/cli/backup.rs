@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{ConfigFile, lock, login, machine, prune, read, shown, tell};
+use super::{ConfigFile, drill, lock, login, machine, prune, read, shown, tell};
 use crate::aftermath;
 use crate::config::{self, Config, StateDir};
 use crate::error::{Code, Stop};
@@ -24,6 +24,10 @@ pub(super) struct Typed {
     file: ConfigFile,
     #[command(flatten)]
     telling: Telling,
+    /// Prove the backup once it is published: a private server starts on a throw-away copy of it.
+    /// If it finds something wrong the exit code is 8, and no old backup is removed.
+    #[arg(long)]
+    drill: bool,
 }
 
 /// How it is told: on a terminal as a display, otherwise in one line, unless one of these says so.
@@ -58,20 +62,21 @@ impl Telling {
 pub(super) fn backup(typed: &Typed, verbose: bool) -> Code {
     let manner = typed.telling.manner(verbose);
     let screen = Screen::new(manner, Streams::standard(), Service::of_process());
-    whole(&typed.file.config, &screen).unwrap_or_else(|stop| {
+    whole(typed, &screen).unwrap_or_else(|stop| {
         screen.stopped(&stop);
         stop.code()
     })
 }
 
 /// Lock, settle the dead, plan, run, follow up, report.
-fn whole(file: &Path, screen: &Screen) -> Result<Code, Stop> {
+fn whole(typed: &Typed, screen: &Screen) -> Result<Code, Stop> {
+    let file = typed.file.config.as_path();
     let mut host = shown(screen, machine()?);
     let attempt = Attempt::begin(&host)?;
     screen.named(attempt.run());
     let config = read(&host, file).inspect_err(|stop| unread(&mut host, file, &attempt, stop))?;
     let attempt = attempt.of(&config);
-    let made = made(&mut host, &config, screen, &attempt);
+    let made = made(&mut host, &config, screen, &attempt, typed);
     let (plan, outcome) = made.inspect_err(|stop| stopped(&mut host, &config, &attempt, stop))?;
     drop(host);
     screen.outcome(&plan, &outcome);
@@ -84,6 +89,7 @@ fn made(
     config: &Config,
     screen: &Screen,
     attempt: &Attempt,
+    typed: &Typed,
 ) -> Result<(Plan, Outcome), Stop> {
     let login = login(host, config)?;
     if host.entry(&config.state_dir).map_err(Refusal::from)?.is_some() {
@@ -97,10 +103,13 @@ fn made(
     before(host, config, attempt)?;
     host.act(&Act::MakeDir(ledger::directory(&config.state_dir)))?;
     let mut figures = Figures::default();
-    let outcome = run::backup(host, &plan, &mut |event| {
+    let mut outcome = run::backup(host, &plan, &mut |event| {
         figures.note(&event);
         screen.event(&event);
     });
+    if typed.drill && outcome.result.is_ok() {
+        outcome.drilled = drill::after(host, config, &plan.run, screen);
+    }
     tell(&aftermath::of_run(host, config, attempt, &outcome, &figures));
     tell(&prune::after(host, config, &plan.run, &outcome, screen));
     Ok((plan, outcome))

@@ -2,12 +2,17 @@
 
 mod audit;
 mod backup;
+mod catalog;
 mod check;
 mod configuration;
+mod drill;
 mod explain;
 mod init;
 mod prune;
 mod recover;
+mod restore;
+mod table;
+mod verify;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -21,7 +26,7 @@ use crate::error::{Code, Stop};
 use crate::hooks;
 use crate::host::linux::{self, Linux, deadman};
 use crate::host::traced::Traced;
-use crate::host::{Act, Ask, Fault, Host, Login};
+use crate::host::{Act, Ask, Fault, Host, Login, jail};
 use crate::ui::{self, Screen};
 
 /// Where the configuration is looked for.
@@ -51,7 +56,8 @@ Exit codes:
   0 done and clean            4 failed, rolled back clean
   1 unexpected                5 published, something is left (ledger kept)
   2 usage or configuration    6 failed, something is left (ledger kept)
-  3 refused, nothing touched  75 another run is alive
+  3 refused, nothing touched  8 a drill did not prove the backup
+  9 a backup is damaged       75 another run, or drill, is alive
   129, 130, 143 interrupted by SIGHUP, SIGINT, SIGTERM; rolled back clean
   check: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN";
 
@@ -68,10 +74,20 @@ enum Command {
     Audit(audit::Options),
     /// Settle what dead runs left behind. Safe to run at any time.
     Recover(Ledgers),
-    /// List the backups of the destination.
-    List(ConfigFile),
+    /// List the backups of the destination and what is known of each, the newest last.
+    List(catalog::List),
+    /// Show everything that is known of one backup.
+    Show(catalog::Show),
+    /// Write one page about the backups and the runs for a browser: HTML that needs nothing else.
+    Report(catalog::ReportOptions),
     /// Remove the backups that no rule under [retention] keeps, and tell the reason for each.
     Prune(prune::Options),
+    /// Make a data directory of a backup again, read it back, and tell how it becomes a replica.
+    Restore(restore::Options),
+    /// Read backups whole and hold them against their manifests.
+    Verify(verify::Options),
+    /// Prove a backup: start a private server on a throw-away copy of it, and check what it finds.
+    Drill(drill::Typed),
     /// Explain an aspect of the audit or an exit code; without a name, list them.
     Explain {
         /// Such as 'destination', 'write rate' or '6'.
@@ -83,6 +99,18 @@ enum Command {
     #[command(hide = true, name = deadman::COMMAND)]
     DeadMan {
         /// What the parent hands over.
+        charge: String,
+    },
+    /// Build a jail and wait for its end. Started by a drill, never by hand.
+    #[command(hide = true, name = jail::COMMAND)]
+    Jail {
+        /// What is in it.
+        charge: String,
+    },
+    /// Start a server in a jail. Started by the jail, never by hand.
+    #[command(hide = true, name = linux::jail::INSIDE)]
+    Jailed {
+        /// What is in it.
         charge: String,
     },
 }
@@ -121,6 +149,8 @@ pub fn main() -> ExitCode {
     ui::log_to_stderr(args.verbose);
     let ended = match &args.command {
         Command::DeadMan { charge } => return deadman::run(charge).into(),
+        Command::Jail { charge } => return linux::jail::run(charge).into(),
+        Command::Jailed { charge } => return linux::jail::inside(charge).into(),
         Command::Check(options) => return check::check(options),
         Command::Init(wanted) => init::init(wanted),
         Command::Config(command) => configuration::run(command),
@@ -129,7 +159,12 @@ pub fn main() -> ExitCode {
         Command::Recover(ledgers) => recover::recover(ledgers),
         Command::Explain { name } => explain::explain(name),
         Command::Prune(options) => prune::prune(options),
-        Command::List(file) => audit::list(&file.config),
+        Command::Restore(options) => restore::restore(options),
+        Command::Verify(options) => verify::verify(options),
+        Command::List(options) => catalog::list(options),
+        Command::Show(options) => catalog::show(options),
+        Command::Report(options) => catalog::report(options),
+        Command::Drill(typed) => drill::drill(typed, args.verbose),
     };
     let code = ended.unwrap_or_else(|stop| {
         ui::complain(&stop.message());

@@ -2,12 +2,13 @@
 
 use super::{ConfigFile, linux, lock, machine, read, shown, tell};
 use crate::config::{self, Config};
+use crate::drill;
 use crate::error::{Code, Stop};
 use crate::host::Host;
 use crate::host::dry::DryRun;
 use crate::host::linux::service::Service;
 use crate::plan::{Aspect, Refusal};
-use crate::retention::{self, Pruned, Rules};
+use crate::retention::{self, Pruned, Pruning, Rules};
 use crate::run::Outcome;
 use crate::ui::{self, Manner, Screen, Streams};
 
@@ -33,7 +34,10 @@ pub(super) fn prune(options: &Options) -> Result<Code, Stop> {
     let Some(rules) = rules(&config) else { return Ok(Code::Clean) };
     place(&host, &config)?;
     lock(&mut host, &config.state_dir, "a pruning")?;
-    let pruning = retention::survey(&host, &config.destination.directory, rules, None)?;
+    if let Some(holder) = drill::alive(&host, &config.state_dir)? {
+        return Err(Stop::Busy { holder });
+    }
+    let pruning = surveyed(&host, &config, rules)?;
     ui::tell(&ui::pruning(&pruning));
     let done = retention::prune(&mut host, &pruning);
     drop(host);
@@ -48,10 +52,15 @@ fn dry(options: &Options) -> Result<Code, Stop> {
     let config = read(&host, &options.file.config)?;
     let Some(rules) = rules(&config) else { return Ok(Code::Clean) };
     place(&host, &config)?;
-    let pruning = retention::survey(&host, &config.destination.directory, rules, None)?;
+    let pruning = surveyed(&host, &config, rules)?;
     ui::tell(&ui::pruning(&pruning));
     ui::tell("nothing was touched\n");
     Ok(Code::Clean)
+}
+
+fn surveyed(host: &dyn Host, config: &Config, rules: &Rules) -> Result<Pruning, Stop> {
+    let (destination, state_dir) = (&config.destination.directory, &config.state_dir);
+    Ok(retention::survey(host, destination, state_dir, rules, None)?)
 }
 
 fn rules(config: &Config) -> Option<&Rules> {
@@ -89,6 +98,11 @@ pub(super) fn after(
     outcome: &Outcome,
     screen: &Screen,
 ) -> Vec<String> {
+    match drill::alive(host, &config.state_dir) {
+        Ok(None) => {}
+        Ok(Some(holder)) => return vec![format!("no old backup is removed: {holder} is alive")],
+        Err(fault) => return vec![format!("no old backup is removed: {fault}")],
+    }
     let (pruning, done) = match retention::after(host, config, run, outcome) {
         Ok(Some(pruned)) => pruned,
         Ok(None) => return Vec::new(),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Ledgers, linux, lock, shown};
+use super::{Ledgers, drill, linux, lock, shown};
 use crate::aftermath;
 use crate::config::{self, StateDir};
 use crate::error::{Code, Stop};
@@ -53,6 +53,7 @@ fn settle(host: &mut dyn Host, state_dir: &Path, file: Option<&Path>) -> Result<
     for one in aftermath::of_recovery(host, state_dir, config.as_ref(), &all, BY) {
         ui::complain(&format!("holdstill: {one}\n"));
     }
+    drill::settle(host, state_dir);
     let clean = all.iter().all(|one| one.end.is_clean());
     Ok(if clean { Code::Clean } else { Code::FailedLeft })
 }

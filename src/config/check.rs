@@ -83,6 +83,7 @@ impl Check<'_> {
             copy: self.copy(&raw.copy),
             destination: self.destination(raw.destination.directory),
             retention: self.retention(&raw.retention),
+            drill: self.drill(raw.drill),
             hooks: self.hooks(raw.hooks),
             monitoring: self.monitoring(&raw.monitoring),
         }

@@ -6,6 +6,7 @@
 
 mod check;
 mod complaint;
+mod drill;
 mod load;
 mod login;
 mod named;
@@ -58,6 +59,8 @@ pub struct Config {
     pub destination: Destination,
     /// Which of them are kept; all of them if absent.
     pub retention: Option<Rules>,
+    /// How a backup is proven by a private server.
+    pub drill: Drill,
     /// The programs of the operator's that are run around a run.
     pub hooks: Hooks,
     /// What monitoring is told.
@@ -222,6 +225,25 @@ pub struct Copy {
     pub priority: Priority,
     /// How much it may copy each second; no limit if absent.
     pub bandwidth_max: Option<Bytes>,
+}
+
+/// How a backup is proven by a private server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drill {
+    /// Where it writes; beside the backups if absent.
+    pub directory: Option<PathBuf>,
+    /// The server's program; found if absent.
+    pub server: Option<PathBuf>,
+    /// InnoDB's buffer pool.
+    pub memory: Bytes,
+    /// How long all of it may take.
+    pub ms_max: Millis,
+    /// How long the server may be silent before it answers.
+    pub quiet_ms_max: Millis,
+    /// What has to be true on the private server: statements that each return one row with 1.
+    pub assertions: Vec<String>,
+    /// More of them, one a line.
+    pub assertions_file: Option<PathBuf>,
 }
 
 /// The programs of the operator's that are run around a run, never while writes are stopped.

@@ -14,7 +14,7 @@ use super::Complaint;
 use crate::units::{Bytes, Hours, Millis};
 
 /// Every key, by section; the first section is the file's top.
-pub const KEYS: [(&str, &[&str]); 10] = [
+pub const KEYS: [(&str, &[&str]); 11] = [
     ("", &["state_dir", "run_dir"]),
     (
         "server",
@@ -64,6 +64,18 @@ pub const KEYS: [(&str, &[&str]); 10] = [
     (
         "retention",
         &["keep_last", "keep_daily", "keep_weekly", "keep_monthly", "keep_yearly", "keep_within"],
+    ),
+    (
+        "drill",
+        &[
+            "directory",
+            "server",
+            "memory",
+            "seconds_max",
+            "quiet_seconds_max",
+            "assertions",
+            "assertions_file",
+        ],
     ),
     ("hooks", &["before", "after", "on_failure", "seconds_max"]),
     (
@@ -181,6 +193,19 @@ pub(super) enum IoClass {
     BestEffort,
 }
 
+/// `[drill]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Drill {
+    pub(super) directory: Option<String>,
+    pub(super) server: Option<String>,
+    pub(super) memory: Option<Bytes>,
+    pub(super) seconds_max: Option<u64>,
+    pub(super) quiet_seconds_max: Option<u64>,
+    pub(super) assertions: Option<Vec<String>>,
+    pub(super) assertions_file: Option<String>,
+}
+
 /// `[hooks]`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -233,6 +258,7 @@ pub(super) struct Raw {
     pub(super) copy: Copy,
     pub(super) destination: Destination,
     pub(super) retention: Retention,
+    pub(super) drill: Drill,
     pub(super) hooks: Hooks,
     pub(super) monitoring: Monitoring,
 }
@@ -255,6 +281,7 @@ pub(super) fn read(text: &str, complaints: &mut Vec<Complaint>) -> Raw {
         copy: section(&mut table, "copy", text, complaints),
         destination: section(&mut table, "destination", text, complaints),
         retention: section(&mut table, "retention", text, complaints),
+        drill: section(&mut table, "drill", text, complaints),
         hooks: section(&mut table, "hooks", text, complaints),
         monitoring: section(&mut table, "monitoring", text, complaints),
         top: Top::default(),

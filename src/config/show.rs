@@ -11,12 +11,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
-    Complaint, Config, Copy, Hook, KEYS, SOCKET, SecretIn, Size, check, load, option_file,
+    Complaint, Config, Copy, Drill, Hook, KEYS, SOCKET, SecretIn, Size, check, load, option_file,
 };
 use crate::host::{Host, Io, Reach, Tls};
 use crate::option_file::OptionFile;
 use crate::retention::Rules;
-use crate::units::Bytes;
+use crate::units::{Bytes, Millis};
 
 /// The column at which the comments begin, where a value does not reach further.
 const COMMENT_COLUMN: usize = 44;
@@ -131,6 +131,7 @@ fn value(config: &Config, section: &str, key: &str) -> Option<Value> {
         ("snapshot", "pool_percent_stop") => json!(snapshot.pool_percent_stop),
         ("copy", _) => return copying(copy, key),
         ("retention", _) => return config.retention.as_ref().and_then(|rules| keep(rules, key)),
+        ("drill", _) => return drill(&config.drill, key),
         ("hooks", "seconds_max") => json!(hooks.ms_max.0 / 1_000),
         ("hooks", "before") => return hooks.before.as_ref().map(hook),
         ("hooks", "after") => return hooks.after.as_ref().map(hook),
@@ -158,6 +159,19 @@ fn copying(copy: &Copy, key: &str) -> Option<Value> {
     }
 }
 
+fn drill(drill: &Drill, key: &str) -> Option<Value> {
+    let seconds = |ms: Millis| json!(ms.0 / 1_000);
+    match key {
+        "directory" => drill.directory.as_deref().map(path),
+        "server" => drill.server.as_deref().map(path),
+        "memory" => Some(size(Size::Amount(drill.memory))),
+        "seconds_max" => Some(seconds(drill.ms_max)),
+        "quiet_seconds_max" => Some(seconds(drill.quiet_ms_max)),
+        "assertions" => Some(json!(drill.assertions)).filter(|_| !drill.assertions.is_empty()),
+        _ => drill.assertions_file.as_deref().map(path),
+    }
+}
+
 fn keep(rules: &Rules, key: &str) -> Option<Value> {
     let count = match key {
         "keep_last" => rules.last,
@@ -178,6 +192,9 @@ fn hook(hook: &Hook) -> Value {
 /// What counts where a key is not set and has no default.
 fn unset(key: &str) -> &'static str {
     match key {
+        "directory" => "beside the backups",
+        "server" => "the one of production",
+        "assertions" | "assertions_file" => "nothing is asserted",
         "nice" => "that of the run",
         "io_class" => "by the nice value",
         "io_level" => "only of the class 'best-effort'",
@@ -257,7 +274,8 @@ fn unit(key: &str) -> Option<&'static str> {
     match key {
         "size" | "cow_extend_max" => Some("a part of the volume or an amount"),
         "bandwidth_max" => Some("an amount a second"),
-        "seconds_max" => Some("seconds"),
+        "seconds_max" | "quiet_seconds_max" => Some("seconds"),
+        "memory" => Some("an amount"),
         "tries_max" => Some("tries"),
         "keep_last" => Some("backups"),
         "keep_daily" => Some("days"),

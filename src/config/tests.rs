@@ -60,7 +60,7 @@ fn unknown_keys_are_told_with_the_nearest_one() {
          line 6, column 1: unknown key 'wait_ms_max' in [snapshot] | 'wait_ms_max' belongs under \
          [lock].\n\
          line 7, column 2: unknown key 'zebra' | Known here are: state_dir, run_dir, server, lock, \
-         replica, snapshot, copy, destination, retention, hooks, monitoring.",
+         replica, snapshot, copy, destination, retention, drill, hooks, monitoring.",
     );
 }
 
@@ -362,6 +362,21 @@ fn hooks_are_absolute_programs_with_arguments() {
          Write the whole path, from '/'.\n\
          line 4, column 1: hooks.seconds_max: expected 1 to 604800 seconds, found 0 | It is a \
          number of seconds above zero.",
+    );
+}
+
+#[test]
+fn a_drill_has_room_and_statements() {
+    check(
+        "[drill]\ndirectory = 'here'\nmemory = '1MiB'\nseconds_max = 0\nassertions = [' ']",
+        "line 2, column 1: drill.directory: expected an absolute path without '..', found 'here' | \
+         Write the whole path, from '/'.\n\
+         line 3, column 1: drill.memory: expected 32 MiB to 1 TiB, found 1 MiB | \
+         It is a size, as in 'memory = \"512MiB\"', beside what production takes.\n\
+         line 4, column 1: drill.seconds_max: expected 1 to 604800 seconds, found 0 | \
+         It is a number of seconds above zero.\n\
+         line 5, column 1: drill.assertions: expected a statement, found nothing | \
+         Write, for example: assertions = [\"SELECT COUNT(*) > 0 FROM db.t\"].",
     );
 }
 

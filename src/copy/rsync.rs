@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::host::{Cmd, Overrun};
@@ -20,7 +21,7 @@ pub struct Progress {
 }
 
 /// What rsync counted, from its `--stats`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Stats {
     /// Regular files in the tree.
     pub files: u64,

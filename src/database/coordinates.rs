@@ -1,14 +1,15 @@
 //! Where a backup stands in the stream of changes: the server's own position, its GTID sets, and
 //! what each channel's applier has executed.
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::replica::{either, name, runs};
 use super::{Flavour, Server};
 use crate::host::Rows;
 
 /// Everything a new replica needs to know.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Coordinates {
     /// The server's own binary log and GTID sets.
     pub own: Own,
@@ -17,7 +18,7 @@ pub struct Coordinates {
 }
 
 /// The server's own position.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Own {
     /// The binary log file; nothing if the binary log is off.
     pub file: Option<String>,
@@ -34,7 +35,7 @@ pub struct Own {
 }
 
 /// One channel of a replica.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Channel {
     /// Its name, empty for the default channel.
     pub name: String,
@@ -64,7 +65,7 @@ pub struct Channel {
 }
 
 /// What a channel's receiver has fetched, applied or not.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Received {
     /// The source's file.
     pub file: String,

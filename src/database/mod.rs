@@ -6,6 +6,7 @@ pub mod attach;
 pub mod coordinates;
 pub mod dialect;
 pub mod grants;
+pub mod opening;
 pub mod places;
 pub mod replica;
 pub mod settings;
@@ -13,10 +14,11 @@ pub mod statements;
 
 use std::fmt;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// A server, as it introduced itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Server {
     /// Whose server it is.
     pub flavour: Flavour,
@@ -27,7 +29,7 @@ pub struct Server {
 }
 
 /// Whose server it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Flavour {
     /// Oracle's MySQL and what follows it closely.

@@ -6,7 +6,8 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::Flavour;
 use super::dialect::LockKind;
@@ -26,7 +27,7 @@ pub struct Statement {
 }
 
 /// A statement that was ended by us.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema, Deserialize)]
 pub struct Killed {
     /// Its session's number.
     pub id: u64,

@@ -18,9 +18,9 @@ pub const UNFINISHED: &str = ".new";
 /// One side effect; the comment names the arm of `Answer` that comes back, `Done` if none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// Takes the run lock for the life of the process and writes who holds it into the file; only
-    /// rewrites that if this process has it already. Refused, with the holder's words and nothing
-    /// else, if another process has it; any other failure is unsure.
+    /// Takes a lock, such as the run lock, for the life of the process and writes who holds it into
+    /// the file; only rewrites that if this process has it already. Refused, with the holder's
+    /// words and nothing else, if another process has it; any other failure is unsure.
     TakeRunLock {
         /// The lock file.
         path: PathBuf,
@@ -64,8 +64,20 @@ pub enum Act {
         /// The name in it that stays.
         but: String,
     },
+    /// Gives a directory its owner, as user and group, and its permission bits, and syncs it; no
+    /// link is followed. Without an owner it stays whose it is.
+    Own {
+        /// The directory.
+        path: PathBuf,
+        /// Whose it becomes.
+        owner: Option<(u32, u32)>,
+        /// Its permission bits.
+        mode: u32,
+    },
     /// Opens the lock session: `Connection`.
     Connect(Login),
+    /// Opens the drill session, in place of the one there may be: `Connection`.
+    Visit(Login),
     /// Runs a statement that changes something.
     Sql(Sql),
     /// Ends a session from the control session (`KILL CONNECTION`); refused if there is none.
@@ -250,7 +262,15 @@ impl fmt::Display for Act {
                 let path = shell::path(directory);
                 write!(f, "rm --recursive --one-file-system {path}/*, but {but}")
             }
+            Self::Own { path, owner, mode } => {
+                let path = shell::path(path);
+                if let Some((uid, gid)) = owner {
+                    write!(f, "chown {uid}:{gid} {path}, ")?;
+                }
+                write!(f, "chmod {mode:04o} {path}")
+            }
             Self::Connect(login) => write!(f, "connect the lock session to {login}"),
+            Self::Visit(login) => write!(f, "connect the drill session to {login}"),
             Self::Sql(sql) => write!(f, "{}: {}", sql.session, sql.text),
             Self::Kill(session) => write!(f, "KILL CONNECTION of the {session}"),
             Self::Hangup(session) => write!(f, "close the {session}"),

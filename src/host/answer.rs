@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::reading::{Readings, Tree};
 use crate::units::{Bytes, Millis};
 
 /// The answer to a look or an act.
@@ -53,6 +54,10 @@ pub enum Answer {
     Device(Option<Device>),
     /// See [`Synchrony`].
     Synchrony(Synchrony),
+    /// See [`Tree`].
+    Tree(Tree),
+    /// See [`Readings`].
+    Readings(Readings),
 }
 
 /// Whether the wall clock is kept right.

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::{
     Answer, Cmd, CowFill, Device, Entry, Fault, Host, Link, Login, Look, Machine, Mount, Point,
-    PoolFill, Rows, Said, Session, Sight, Space, Standing, Synchrony, Watch,
+    PoolFill, Reading, Readings, Rows, Said, Session, Sight, Space, Standing, Synchrony, Tree,
+    Watch,
 };
 use crate::units::{Bytes, Millis};
 
@@ -43,6 +44,14 @@ pub trait Ask {
     fn list(&self, path: &Path) -> Result<Vec<String>, Fault>;
     /// A text file.
     fn file(&self, path: &Path) -> Result<Option<String>, Fault>;
+    /// A text file of any length that a manifest may have.
+    fn long_file(&self, path: &Path) -> Result<Option<String>, Fault>;
+    /// Everything below a directory.
+    fn tree(&self, path: &Path) -> Result<Tree, Fault>;
+    /// Begins to read files.
+    fn read(&self, reading: Reading) -> Result<(), Fault>;
+    /// What was read within this time.
+    fn readings(&self, ms_max: Millis) -> Result<Readings, Fault>;
     /// The space at a path.
     fn space(&self, path: &Path) -> Result<Space, Fault>;
     /// The bytes below a directory.
@@ -110,6 +119,22 @@ impl<H: Host + ?Sized> Ask for H {
 
     fn file(&self, path: &Path) -> Result<Option<String>, Fault> {
         take!(self.look(&Look::File(path.into())), Text)
+    }
+
+    fn long_file(&self, path: &Path) -> Result<Option<String>, Fault> {
+        take!(self.look(&Look::LongFile(path.into())), Text)
+    }
+
+    fn tree(&self, path: &Path) -> Result<Tree, Fault> {
+        take!(self.look(&Look::Tree(path.into())), Tree)
+    }
+
+    fn read(&self, reading: Reading) -> Result<(), Fault> {
+        self.look(&Look::Read(reading)).map(drop)
+    }
+
+    fn readings(&self, ms_max: Millis) -> Result<Readings, Fault> {
+        take!(self.look(&Look::Readings(ms_max)), Readings)
     }
 
     fn space(&self, path: &Path) -> Result<Space, Fault> {

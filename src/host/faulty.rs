@@ -317,7 +317,7 @@ fn act_ms_max(act: &Act) -> Option<Millis> {
     match act {
         Act::Run(cmd) | Act::Hook(cmd) => Some(cmd.ms_max),
         Act::Sql(sql) => Some(sql.ms_max),
-        Act::Connect(login) => Some(login.connect_ms_max),
+        Act::Connect(login) | Act::Visit(login) => Some(login.connect_ms_max),
         Act::OpenShell(shell) => Some(shell.ms_max),
         Act::CloseShell(ms) => Some(*ms),
         Act::Kill(_) | Act::Disarm | Act::Freeze(_) | Act::Thaw(_) | Act::End => {

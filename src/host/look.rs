@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::act::Cmd;
 use super::answer::PoolFill;
 use super::fault::Fault;
+use super::reading::Reading;
 use crate::units::Millis;
 
 /// One question to the machine; the comment names the arm of `Answer` that comes back.
@@ -34,6 +35,17 @@ pub enum Look {
     List(PathBuf),
     /// A whole text file; nothing if it does not exist: `Text`.
     File(PathBuf),
+    /// The same of up to 1 GiB, for what has a line for every file of a backup: `Text`.
+    LongFile(PathBuf),
+    /// Everything below a directory, itself not, on its own filesystem and without following a
+    /// link: `Tree`. Refused when a signal comes meanwhile.
+    Tree(PathBuf),
+    /// Begins to read files whole, on threads beside us, and returns at once; what came of it,
+    /// [`Look::Readings`] tells. Gives up an earlier one: `Done`.
+    Read(Reading),
+    /// What was read, after so long, or when all was or a signal comes: `Readings`. Refused if
+    /// nothing is read.
+    Readings(Millis),
     /// The space on a path's filesystem: `Space`.
     Space(PathBuf),
     /// The bytes in the files below a directory, as `du -s --apparent-size` counts: `Bytes`.
@@ -141,13 +153,15 @@ impl Brim {
     }
 }
 
-/// The two sessions of a run.
+/// The sessions of a run, and that of a drill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Session {
     /// The one that holds the lock: pinned, never reconnected, nothing else is sent on it.
     Lock,
     /// The one that looks, keeps the deadlines, and stops and starts replication.
     Control,
+    /// The one with a private server in a jail: never with production's.
+    Drill,
 }
 
 /// How to reach a server and who to be there; never the password itself, so it can be written down.
@@ -216,7 +230,12 @@ impl fmt::Display for Look {
             Self::Links(path) => write!(f, "find links below {}", path.display()),
             Self::RunLock(path) => write!(f, "look who has the lock {}", path.display()),
             Self::List(path) => write!(f, "list {}", path.display()),
-            Self::File(path) => write!(f, "read {}", path.display()),
+            Self::File(path) | Self::LongFile(path) => write!(f, "read {}", path.display()),
+            Self::Tree(path) => write!(f, "look at all below {}", path.display()),
+            Self::Read(Reading { directory, files, .. }) => {
+                write!(f, "read {} files in {}", files.len(), directory.display())
+            }
+            Self::Readings(ms) => write!(f, "read on for {ms}"),
             Self::Space(path) => write!(f, "measure the space at {}", path.display()),
             Self::Usage(path) => write!(f, "measure the files below {}", path.display()),
             Self::Run(cmd) => write!(f, "{cmd}"),
@@ -239,6 +258,7 @@ impl fmt::Display for Session {
         f.write_str(match self {
             Self::Lock => "lock session",
             Self::Control => "control session",
+            Self::Drill => "drill session",
         })
     }
 }

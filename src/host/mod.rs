@@ -11,9 +11,11 @@ mod ask;
 mod fault;
 mod look;
 mod priority;
+mod reading;
 
 pub mod dry;
 pub mod faulty;
+pub mod jail;
 #[cfg(feature = "wrong-designs")]
 pub mod lab;
 pub mod linux;
@@ -29,6 +31,7 @@ pub use ask::Ask;
 pub use fault::{Cause, Fault, NO_TLS};
 pub use look::{Brim, Login, Look, Point, Reach, Secret, Session, Sign, Tls, Until, Watch};
 pub use priority::{Io, Priority};
+pub use reading::{Found, Moment, Pages, Reading, Readings, Sum, ToRead, Tree, Type};
 
 /// A machine: the real one, a simulated one, or one of these behind a decorator.
 pub trait Host {

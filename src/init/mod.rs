@@ -11,7 +11,7 @@ mod compose;
 mod destination;
 mod find;
 mod next;
-mod processes;
+pub(crate) mod processes;
 mod storage;
 mod write;
 

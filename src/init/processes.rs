@@ -24,7 +24,7 @@ const X_PROTOCOL: &str = "mysqlx";
 const LISTENS: &str = "00010000";
 
 /// Every server that runs, by its process number.
-pub(super) fn servers(host: &dyn Host) -> Result<Vec<Running>, Fault> {
+pub(crate) fn servers(host: &dyn Host) -> Result<Vec<Running>, Fault> {
     let mut pids: Vec<u32> =
         host.list(Path::new("/proc"))?.iter().filter_map(|name| name.parse().ok()).collect();
     pids.sort_unstable();

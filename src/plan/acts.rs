@@ -6,6 +6,7 @@ use crate::claim::Claim;
 use crate::database::statements;
 use crate::host::{Act, Cmd, Session, Sql};
 use crate::ledger;
+use crate::manifest;
 use crate::store::{COORDINATES, RECORD};
 
 /// An act of a run in which nothing goes wrong.
@@ -142,19 +143,18 @@ fn after(plan: &Plan) -> Vec<Act> {
             .map(|one| Act::Start { cmd: one.copy.clone(), priority: plan.copy_priority }),
     );
     acts.extend(resume(plan, Resume::AfterCopy));
-    acts.extend([
-        file(plan, COORDINATES),
-        file(plan, RECORD),
-        Act::SyncFs(partial.clone()),
-        Act::Publish { from: partial.clone(), to: plan.publish.published.clone() },
-        Act::End,
-    ]);
+    acts.push(Act::End);
     for one in plan.sources.iter().rev() {
         acts.push(Act::Unmount(one.view.point.clone()));
         acts.push(Act::RemoveDir(one.view.point.clone()));
     }
     acts.extend(plan.removals().into_iter().cloned().map(Act::Run));
     acts.extend([
+        file(plan, manifest::FILE),
+        file(plan, COORDINATES),
+        file(plan, RECORD),
+        Act::SyncFs(partial.clone()),
+        Act::Publish { from: partial.clone(), to: plan.publish.published.clone() },
         Act::RemoveFile(plan.ledger.clone()),
         Act::RemoveFile(ledger::resumed(&plan.ledger)),
     ]);

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::copy::rsync;
 use crate::database::Server;
 use crate::database::dialect::{self, LockKind};
+use crate::database::opening::Opening;
 use crate::host::{Brim, Cmd, Guard, Login, Machine, MountOrder, Sql};
 use crate::ledger;
 use crate::snapshot::lvm::{self, Name};
@@ -39,6 +40,7 @@ pub(super) struct Found {
     pub(super) programs: Programs,
     pub(super) versions: Tools,
     pub(super) server: Server,
+    pub(super) opening: Opening,
     pub(super) kind: LockKind,
     pub(super) source: source::Found,
     pub(super) patience: Patience,
@@ -82,6 +84,7 @@ pub(super) fn plan(
         machine: found.machine,
         login: login.clone(),
         server: found.server,
+        opening: found.opening,
         sources,
         tag: names.tag,
         datadir: found.source.datadir,
@@ -104,7 +107,7 @@ fn names(config: &Config, run: String, found: &Found) -> Names {
         tag: format!("holdstill.{run}"),
         volumes: found.source.volumes.iter().enumerate().map(volume).collect(),
         publish: Publish {
-            partial: directory.join(format!(".{run}.partial")),
+            partial: directory.join(store::Form::Partial.name(&run)),
             published: directory.join(&run),
             mount: (found.destination.mount.clone(), found.destination.device.clone()),
             directory,

@@ -95,6 +95,7 @@ pub fn survey(host: &dyn Host, config: &Config, login: &Login, asking: Asking<'_
             programs,
             versions,
             server: met.server,
+            opening: met.opening,
             kind: met.kind,
             source: source?,
             patience: patience?,

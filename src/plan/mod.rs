@@ -39,6 +39,7 @@ use crate::claim::Claim;
 use crate::database::Server;
 use crate::database::coordinates::Channel;
 use crate::database::dialect::LockKind;
+use crate::database::opening::Opening;
 use crate::host::{Brim, Cmd, Guard, Login, Machine, MountOrder, Point, Priority, Shell, Sql};
 use crate::snapshot::Kind;
 use crate::snapshot::lvm::Name;
@@ -55,6 +56,8 @@ pub struct Plan {
     pub login: Login,
     /// The server.
     pub server: Server,
+    /// What another server needs to open its files.
+    pub opening: Opening,
     /// The ledger's file.
     pub ledger: PathBuf,
     /// All that the run may leave behind, in scope order.

@@ -7,6 +7,7 @@ use super::{Aspect, Note, Refusal};
 use crate::config::{Config, Kind};
 use crate::database::dialect::LockKind;
 use crate::database::grants::{self, Granted, Need};
+use crate::database::opening::{self, Opening};
 use crate::database::settings::{self, Settings};
 use crate::database::{INTRODUCTION, Server, places};
 use crate::host::{Ask, Entry, Fault, Host, Login, NO_TLS, Reach, Rows, Secret, Session};
@@ -23,6 +24,7 @@ pub(super) struct Met {
     pub(super) account: String,
     pub(super) granted: Granted,
     pub(super) settings: Settings,
+    pub(super) opening: Opening,
     pub(super) datadir: PathBuf,
     /// How writes are stopped.
     pub(super) kind: LockKind,
@@ -47,11 +49,12 @@ pub(super) fn meet(
     let account = word("account");
     let granted = Granted::read(&ask(host, grants::QUESTION)?);
     let settings = Settings::read(&ask(host, &settings::question())?);
+    let opening = Opening::read(&ask(host, &opening::question())?, &ask(host, opening::LIBRARIES)?);
     let datadir = places::datadir(&settings).map_err(|why| {
         let hint = "Ask the server: SHOW VARIABLES LIKE 'datadir'.";
         Refusal::new(format!("cannot find the data directory: {why}"), hint)
     })?;
-    Ok(Met { server, account, granted, settings, datadir, kind })
+    Ok(Met { server, account, granted, settings, opening, datadir, kind })
 }
 
 /// How writes are stopped on this server. BACKUP STAGE was made for this, and under the same load

@@ -19,7 +19,8 @@ pub fn after(
 ) -> Result<Option<(Pruning, Pruned)>, Fault> {
     let clean = outcome.result.is_ok() && Code::of(outcome) == Code::Clean;
     let Some(rules) = config.retention.as_ref().filter(|_| clean) else { return Ok(None) };
-    let pruning = survey(host, &config.destination.directory, rules, Some(run))?;
+    let (destination, state_dir) = (&config.destination.directory, &config.state_dir);
+    let pruning = survey(host, destination, state_dir, rules, Some(run))?;
     let done = prune(host, &pruning);
     Ok(Some((pruning, done)))
 }

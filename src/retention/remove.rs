@@ -5,10 +5,11 @@
 
 use std::path::Path;
 
-use super::survey::{Place, removing};
+use super::survey::Place;
 use super::{Backup, Pruning};
 use crate::host::{Act, Ask, Fault, Host};
-use crate::store::RECORD;
+use crate::memory;
+use crate::store::{Form, RECORD};
 
 /// How a pruning went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,12 +75,12 @@ impl Step<'_> {
 /// which may have taken an hour.
 fn go(host: &mut dyn Host, pruning: &Pruning, step: &Step<'_>) -> Result<(), Fault> {
     let us = host.machine()?.host;
-    let place = Place::find(host, &pruning.directory, us)?;
+    let place = Place::find(host, &pruning.directory, &pruning.state_dir, us)?;
     match step {
         Step::Finish(run) => {
             // The rename may not be on stable storage, and must be before a file goes.
             host.act(&Act::SyncFs(place.directory.clone()))?;
-            finish(host, &place, run)
+            finish(host, pruning, &place, run)
         }
         Step::Remove(backup) => {
             if place.state(host, &backup.name) != backup.state {
@@ -87,7 +88,7 @@ fn go(host: &mut dyn Host, pruning: &Pruning, step: &Step<'_>) -> Result<(), Fau
             }
             nothing_mounted(host, &place.directory.join(&backup.name))?;
             withdraw(host, &place.directory, &backup.name)?;
-            finish(host, &place, &backup.name)
+            finish(host, pruning, &place, &backup.name)
         }
     }
 }
@@ -103,15 +104,17 @@ fn nothing_mounted(host: &dyn Host, path: &Path) -> Result<(), Fault> {
 /// From here on it is no backup. In doubt whether that is on stable storage nothing else is done:
 /// what came back after a power loss would look like a whole one.
 fn withdraw(host: &mut dyn Host, directory: &Path, run: &str) -> Result<(), Fault> {
-    let (from, to) = (directory.join(run), directory.join(removing(run)));
+    let (from, to) = (directory.join(run), directory.join(Form::Removing.name(run)));
     host.act(&Act::Withdraw { from, to }).map(drop)
 }
 
-/// The record goes last, so that what is interrupted says whose it is.
-fn finish(host: &mut dyn Host, place: &Place, run: &str) -> Result<(), Fault> {
+/// The record goes last, so that what is interrupted says whose it is, and is forgotten by whoever
+/// finishes it.
+fn finish(host: &mut dyn Host, pruning: &Pruning, place: &Place, run: &str) -> Result<(), Fault> {
     place.may_finish(host, run).map_err(Fault::refused)?;
-    let directory = place.directory.join(removing(run));
+    let directory = place.directory.join(Form::Removing.name(run));
     host.act(&Act::Empty { directory: directory.clone(), but: RECORD.into() })?;
+    memory::forget(host, &pruning.state_dir, run)?;
     host.act(&Act::RemoveFile(directory.join(RECORD)))?;
     host.act(&Act::RemoveDir(directory)).map(drop)
 }

@@ -1,24 +1,21 @@
 //! What there is in a destination, and what becomes of each: looks alone.
 //!
-//! Ours is a directory, no link, with the name of a run and a record that can be read, which names
-//! this host and the same run. Whatever else is there stays, and what looks like a backup is told.
+//! What is ours `store` tells. Whatever else is there stays, and what looks like a backup is told.
 
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
-
 use super::{Backup, Judged, Keep, Rules, State, Verdict, judge};
 use crate::host::{Ask, Fault, Host, Kind};
-use crate::store::{self, RECORD, Summary, TREE};
-
-/// What the name of a backup that is being removed begins and ends with: it is none any more.
-const REMOVING: (&str, &str) = (".", ".removing");
+use crate::memory::{self, Standing};
+use crate::store::{self, Form, Found, What};
 
 /// What pruning a destination means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pruning {
     /// The destination, without links.
     pub(super) directory: PathBuf,
+    /// Where what is known of each backup is kept.
+    pub(super) state_dir: PathBuf,
     /// Removals that were interrupted.
     pub unfinished: Vec<Unfinished>,
     /// Every backup and its verdict, by name.
@@ -39,18 +36,18 @@ pub struct Unfinished {
 pub fn survey(
     host: &dyn Host,
     directory: &Path,
+    state_dir: &Path,
     rules: &Rules,
     made: Option<&str>,
 ) -> Result<Pruning, Fault> {
     let machine = host.machine()?;
-    let place = Place::find(host, directory, machine.host.clone())?;
-    let names = host.list(&place.directory)?;
-    let mut backups = Vec::new();
-    for name in names.iter().filter(|name| !name.starts_with('.')) {
-        backups.extend(place.backup(host, name));
-    }
+    let place = Place::find(host, directory, state_dir, machine.host.clone())?;
+    let found = store::find(host, &place.directory)?;
+    let whole = found.iter().filter(|one| one.form == Form::Whole);
+    let backups: Vec<Backup> = whole.map(|one| place.backup(host, one)).collect();
     let is_there = |run: &str| {
-        backups.iter().any(|one| one.name == run && matches!(one.state, State::Proven(_)))
+        let published = |one: &Backup| matches!(one.state, State::Proven(_) | State::Damaged(_));
+        backups.iter().any(|one| one.name == run && published(one))
     };
     if let Some(run) = made.filter(|run| !is_there(run)) {
         let why = format!("the backup of run {run} is not seen in '{}'", directory.display());
@@ -59,16 +56,11 @@ pub fn survey(
     let verdicts = judge(&backups, rules, machine.began(), made);
     let backups = backups.into_iter().zip(verdicts);
     Ok(Pruning {
-        unfinished: names.iter().filter_map(|name| place.unfinished(host, name)).collect(),
+        unfinished: found.iter().filter_map(|one| place.unfinished(host, one)).collect(),
         backups: backups.map(|(backup, verdict)| Judged { backup, verdict }).collect(),
         directory: place.directory,
+        state_dir: place.state_dir,
     })
-}
-
-/// The name of a backup while it is removed.
-pub(super) fn removing(run: &str) -> String {
-    let (begin, end) = REMOVING;
-    format!("{begin}{run}{end}")
 }
 
 impl Pruning {
@@ -89,7 +81,7 @@ impl Pruning {
             });
         let unfinished = self.unfinished.iter().filter_map(|one| {
             let why = one.left_alone.as_ref()?;
-            Some(format!("'{}' is kept: left alone: {why}", removing(&one.run)))
+            Some(format!("'{}' is kept: left alone: {why}", Form::Removing.name(&one.run)))
         });
         backups.chain(unfinished).collect()
     }
@@ -98,101 +90,89 @@ impl Pruning {
 /// Where we look, and who we are.
 pub(super) struct Place {
     pub(super) directory: PathBuf,
+    state_dir: PathBuf,
     us: String,
 }
 
 impl Place {
     /// The destination, with its own links resolved.
-    pub(super) fn find(host: &dyn Host, directory: &Path, us: String) -> Result<Self, Fault> {
+    pub(super) fn find(
+        host: &dyn Host,
+        directory: &Path,
+        state_dir: &Path,
+        us: String,
+    ) -> Result<Self, Fault> {
         let entry = host.entry(directory)?.filter(|entry| entry.kind == Kind::Directory);
         let entry = entry.ok_or_else(|| {
             Fault::refused(format!("the destination '{}' is not there", directory.display()))
         })?;
-        Ok(Self { directory: entry.real, us })
-    }
-
-    /// What stands there, if that has a backup's name, or a record.
-    fn backup(&self, host: &dyn Host, name: &str) -> Option<Backup> {
-        let state = if store::is_run(name) {
-            self.state(host, name)
-        } else {
-            let record = host.file(&self.directory.join(name).join(RECORD));
-            record.unwrap_or_default()?;
-            State::NotOurs("its name is not that of a run".into())
-        };
-        Some(Backup { name: name.into(), state })
+        Ok(Self { directory: entry.real, state_dir: state_dir.into(), us })
     }
 
     /// How the backup of this name stands.
     pub(super) fn state(&self, host: &dyn Host, name: &str) -> State {
-        let found = match self.summary(host, name, name) {
-            Ok(found) => found,
-            Err(state) => return state,
-        };
-        let path = self.directory.join(name);
-        match host.entry(&path.join(TREE)) {
-            Ok(Some(tree)) if tree.kind == Kind::Directory => {}
-            Ok(_) => return State::Unclear(format!("it has no '{TREE}'")),
-            Err(fault) => return State::Unclear(fault.to_string()),
-        }
-        let time = match found.started.parse::<Timestamp>() {
-            Ok(time) => time,
-            Err(error) => return State::Unclear(format!("damaged record: {error}")),
-        };
-        match found.state.as_str() {
-            "published" => State::Proven(time),
-            "damaged" => State::Damaged(time),
-            other => State::Unclear(format!("its state is '{other}'")),
+        match Form::of(name) {
+            Some((Form::Whole, run)) => self.judged(host, run, self.look(host, Form::Whole, run)),
+            _ => State::NotOurs("its name is not that of a run".into()),
         }
     }
 
-    /// What the record of our own run tells, in the directory of this name.
-    fn summary(&self, host: &dyn Host, name: &str, run: &str) -> Result<Summary, State> {
-        let path = self.directory.join(name);
-        let unseen = |fault: Fault| State::Unclear(fault.to_string());
-        let not_ours = |why: &str| State::NotOurs(why.into());
-        let entry = host.entry(&path).map_err(unseen)?;
-        let entry = entry.ok_or_else(|| not_ours("it is a link that leads nowhere"))?;
-        if entry.real != path {
-            return Err(not_ours("it is a symbolic link"));
+    /// What stands there under a backup's name, or with a record.
+    fn backup(&self, host: &dyn Host, one: &Found) -> Backup {
+        let state = self.judged(host, &one.run, one.what.clone());
+        Backup { name: one.run.clone(), state }
+    }
+
+    /// How a backup stands that was looked at, by its record and by what was found of it since.
+    fn judged(&self, host: &dyn Host, run: &str, what: Result<What, Fault>) -> State {
+        let ours = match what {
+            Ok(What::Ours(ours)) => ours,
+            Ok(What::Unclear(why)) => return State::Unclear(why),
+            Ok(What::NotOurs(why)) => return State::NotOurs(why),
+            Err(fault) => return State::Unclear(fault.to_string()),
+        };
+        if !ours.is_published() {
+            return State::Damaged(ours.began);
         }
-        if entry.kind != Kind::Directory {
-            return Err(not_ours("it is not a directory"));
+        match memory::recall(host, &self.state_dir, run).map(|known| known.standing()) {
+            Ok(Standing::Damaged(..)) => State::Damaged(ours.began),
+            Ok(_) => State::Proven(ours.began),
+            Err(fault) => State::Unclear(format!("what is known of it cannot be read: {fault}")),
         }
-        let text = host.file(&path.join(RECORD)).map_err(unseen)?;
-        let text = text.ok_or_else(|| State::Unclear(format!("it has no '{RECORD}'")))?;
-        let found: Summary = serde_json::from_str(&text)
-            .map_err(|error| State::Unclear(format!("damaged record: {error}")))?;
-        match &found.host {
-            Some(host) if *host == self.us => {}
-            Some(host) => return Err(State::NotOurs(format!("it is of host '{host}'"))),
-            None => return Err(State::Unclear("its record names no host".into())),
-        }
-        if found.run != run {
-            return Err(State::Unclear(format!("its record is of run {}", found.run)));
-        }
-        Ok(found)
+    }
+
+    fn look(&self, host: &dyn Host, form: Form, run: &str) -> Result<What, Fault> {
+        store::look(host, &self.us, &self.directory, (form, run))
     }
 
     /// The removal that a name tells of, if it is such a name.
-    fn unfinished(&self, host: &dyn Host, name: &str) -> Option<Unfinished> {
-        let (begin, end) = REMOVING;
-        let run = name.strip_prefix(begin)?.strip_suffix(end)?;
-        let left_alone = self.may_finish(host, run).err();
-        store::is_run(run).then(|| Unfinished { run: run.into(), left_alone })
+    fn unfinished(&self, host: &dyn Host, one: &Found) -> Option<Unfinished> {
+        let of = |one: &Found| Unfinished {
+            run: one.run.clone(),
+            left_alone: self.may_go_on(host, &one.run, one.what.clone()).err(),
+        };
+        (one.form == Form::Removing).then(|| of(one))
     }
 
     /// Whether a removal is one of ours: by its record, which goes last, or because nothing is in
     /// it any more.
     pub(super) fn may_finish(&self, host: &dyn Host, run: &str) -> Result<(), String> {
-        let name = removing(run);
-        let path = self.directory.join(&name);
-        let why = match self.summary(host, &name, run) {
-            Ok(_) => return Ok(()),
-            Err(State::Unclear(why)) => why,
-            Err(State::NotOurs(why)) => return Err(why),
-            Err(State::Proven(_) | State::Damaged(_)) => return Err("it is a backup".into()),
+        self.may_go_on(host, run, self.look(host, Form::Removing, run))
+    }
+
+    fn may_go_on(
+        &self,
+        host: &dyn Host,
+        run: &str,
+        what: Result<What, Fault>,
+    ) -> Result<(), String> {
+        let why = match what {
+            Ok(What::Ours(_)) => return Ok(()),
+            Ok(What::NotOurs(why)) => return Err(why),
+            Ok(What::Unclear(why)) => why,
+            Err(fault) => fault.to_string(),
         };
+        let path = self.directory.join(Form::Removing.name(run));
         let names = host.list(&path).map_err(|fault| fault.to_string())?;
         if store::only_an_unfinished_record(&names) { Ok(()) } else { Err(why) }
     }

@@ -10,8 +10,18 @@ pub(super) const PROVE: &str = "prove that it held still";
 pub(super) const RESUME: &str = "resume the applier";
 pub(super) const MOUNT: &str = "mount";
 pub(super) const COPY: &str = "copy";
+pub(super) const RELEASE: &str = "remove the snapshot";
+pub(super) const READ_BACK: &str = "read back";
 pub(super) const PUBLISH: &str = "publish";
 pub(super) const SETTLE: &str = "settle";
+/// A published backup is drilled, if that was asked for.
+pub const DRILL: &str = "drill";
+
+/// All of them, in order, as the record names them.
+pub const PHASES: [&str; 13] = [
+    PREPARE, WAIT, STOP, HOLD, PROVE, RESUME, MOUNT, COPY, RELEASE, READ_BACK, PUBLISH, SETTLE,
+    DRILL,
+];
 
 /// Why a run failed.
 #[derive(Clone, Debug)]
@@ -54,7 +64,7 @@ impl Failure {
                  is too full, and look at the end of 'dmesg' and at 'df' of the destination \
                  otherwise."
             }
-            PUBLISH => "Look at the end of 'dmesg' and at 'df' of the destination.",
+            READ_BACK | PUBLISH => "Look at the end of 'dmesg' and at 'df' of the destination.",
             _ => "Run 'holdstill audit', which looks at everything a run depends on.",
         })
     }
@@ -67,7 +77,7 @@ mod tests {
     #[test]
     fn every_failure_has_a_hint_but_an_interruption() {
         let failure = |phase, signal| Failure { phase, fault: Fault::refused("no"), signal };
-        for phase in [PREPARE, WAIT, STOP, HOLD, PROVE, RESUME, MOUNT, COPY, PUBLISH] {
+        for phase in [PREPARE, WAIT, STOP, HOLD, PROVE, RESUME, MOUNT, COPY, READ_BACK, PUBLISH] {
             assert!(failure(phase, None).hint().is_some_and(|hint| hint.ends_with('.')), "{phase}");
             assert_eq!(failure(phase, Some(2)).hint(), None);
         }

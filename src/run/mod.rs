@@ -1,9 +1,9 @@
 //! One backup, told as it happens.
 //!
 //! [`backup`] is the whole story; each sentence is one call, and the tokens passed along
-//! (`Locked`, `Frozen`, `Taken`, `Mounted`, `Copied`, `Published`) can only be had from the
-//! function that makes them true, so the order is checked by the compiler.
-//! Deliberately absent: any decision that the plan could have made.
+//! (`Locked`, `Frozen`, `Taken`, `Mounted`, `Copied`, `ReadBack`, `Published`) can only be had from
+//! the function that makes them true, so the order is checked by the compiler. Deliberately absent:
+//! any decision that the plan could have made.
 
 mod destination;
 mod failure;
@@ -11,6 +11,7 @@ mod laps;
 mod point;
 mod prepare;
 mod publish;
+mod read_back;
 mod record;
 mod room;
 mod transfer;
@@ -19,21 +20,25 @@ mod window;
 
 use std::path::PathBuf;
 
-pub use failure::Failure;
+pub use failure::{DRILL, Failure, PHASES};
 pub use laps::{Lap, Laps};
 pub use publish::Published;
 pub use room::Filling;
 
-use failure::{COPY, HOLD, MOUNT, PREPARE, PROVE, PUBLISH, RESUME, SETTLE, STOP, WAIT};
+use failure::{
+    COPY, HOLD, MOUNT, PREPARE, PROVE, PUBLISH, READ_BACK, RELEASE, RESUME, SETTLE, STOP, WAIT,
+};
 
 use crate::claim::Claim;
 use crate::copy::rsync::{Progress, Stats};
 use crate::database::statements::Killed;
 use crate::host::{Ask, Fault, Host};
 use crate::ledger;
+use crate::manifest::Totals;
 use crate::plan::{Plan, Resume};
 use crate::settle::{Held, Left};
-use crate::store::WindowTimes;
+use crate::store::{BadPages, WindowTimes};
+use crate::sums;
 use crate::units::Millis;
 use crate::wrong::{self, Wrong};
 
@@ -48,6 +53,14 @@ pub enum Event {
     Copying(Progress),
     /// Everything is copied, in so much time.
     Copied(Stats, Millis),
+    /// The snapshot is not removed yet, for this reason; the end of the run tries again.
+    Lingers(String),
+    /// What was copied is read back, so far.
+    Reading(sums::Progress),
+    /// Everything was read back and is in the manifest, in so much time.
+    ReadBack(Totals, Millis),
+    /// A tablespace has bad pages, and had them in the source.
+    BadPages(BadPages),
     /// How full the fullest COW store is.
     Filling(Filling),
     /// A COW store was made larger: which, and its size.
@@ -64,6 +77,20 @@ pub enum Event {
     First(String),
     /// The window is closed.
     Window(WindowTimes),
+    /// The backup was drilled after it was published.
+    Drilled(Drilled),
+}
+
+/// What a drill said of a backup that was just published.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Drilled {
+    /// Nobody asked for one.
+    #[default]
+    NotAsked,
+    /// A server came up on it, after so long, and found so many tables whole.
+    Sound(Millis, usize),
+    /// None did, or it found something wrong, or the drill itself could not be carried through.
+    Failed(String),
 }
 
 /// How a run ended.
@@ -79,8 +106,12 @@ pub struct Outcome {
     pub kept: Option<Fault>,
     /// The statements of others that were ended.
     pub killed: Vec<Killed>,
+    /// The tablespaces with pages that were bad in the source.
+    pub bad_pages: Vec<BadPages>,
     /// How long each phase took.
     pub laps: Laps,
+    /// What a drill said of the backup.
+    pub drilled: Drilled,
 }
 
 /// What the phases of a run share.
@@ -92,6 +123,7 @@ struct Run<'a> {
     laps: Laps,
     phase: &'static str,
     killed: Vec<Killed>,
+    bad_pages: Vec<BadPages>,
 }
 
 /// Makes one backup. Never panics half-way on purpose, never returns early from between "stop
@@ -99,9 +131,10 @@ struct Run<'a> {
 pub fn backup(host: &mut dyn Host, plan: &Plan, tell: &mut dyn FnMut(Event)) -> Outcome {
     let held = Held::new(&plan.claims);
     let (laps, killed, phase) = (Laps::default(), Vec::new(), "start");
-    let mut run = Run { host, plan, tell, held, laps, phase, killed };
+    let bad_pages = Vec::new();
+    let mut run = Run { host, plan, tell, held, laps, phase, killed, bad_pages };
     let attempted = attempt(&mut run);
-    let Run { held, mut laps, phase, killed, .. } = run;
+    let Run { held, mut laps, phase, killed, bad_pages, .. } = run;
 
     let interrupted = host.signal().unwrap_or(None);
     // In the window standard output may lead to the very filesystem that is frozen.
@@ -133,7 +166,8 @@ pub fn backup(host: &mut dyn Host, plan: &Plan, tell: &mut dyn FnMut(Event)) -> 
     if let Some(lap) = settled {
         tell(Event::Ended(lap));
     }
-    Outcome { run: plan.run.clone(), result, left, kept, killed, laps }
+    let (run, drilled) = (plan.run.clone(), Drilled::NotAsked);
+    Outcome { run, result, left, kept, killed, bad_pages, laps, drilled }
 }
 
 /// The story.
@@ -170,8 +204,14 @@ fn attempt(run: &mut Run<'_>) -> Result<Published, Fault> {
     let copied = transfer::copy(run, mounted, &mut record)?;
     resume(run, Resume::AfterCopy)?;
 
+    run.enter(RELEASE)?;
+    read_back::release(run, &copied);
+
+    run.enter(READ_BACK)?;
+    let whole = read_back::read_back(run, copied, &mut record)?;
+
     run.enter(PUBLISH)?;
-    publish::publish(run, copied, record)
+    publish::publish(run, whole, record)
 }
 
 /// Starts the appliers again, if this is when they are to start, and notes that the server goes on.
@@ -198,6 +238,14 @@ fn close_ledger(
     ledger::drop_it(host, &plan.ledger).err()
 }
 
+/// Whether a signal asks us to stop.
+fn heed_signal(host: &dyn Host) -> Result<(), Fault> {
+    match host.signal()? {
+        Some(signal) => Err(Fault::refused(format!("interrupted by signal {signal}"))),
+        None => Ok(()),
+    }
+}
+
 impl Run<'_> {
     /// Begins a phase, unless a signal asks us to stop.
     fn enter(&mut self, phase: &'static str) -> Result<(), Fault> {
@@ -212,10 +260,7 @@ impl Run<'_> {
 
     /// Stops here if a signal asks for it.
     fn heed_signal(&self) -> Result<(), Fault> {
-        match self.host.signal()? {
-            Some(signal) => Err(Fault::refused(format!("interrupted by signal {signal}"))),
-            None => Ok(()),
-        }
+        heed_signal(self.host)
     }
 
     /// Undoes claims before the end of the run, by the same undo that would settle them.

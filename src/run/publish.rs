@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::transfer::Copied;
+use super::read_back::ReadBack;
 use super::{Run, destination, record};
 use crate::host::{Act, Ask, Fault, Host};
 use crate::plan::Plan;
@@ -20,7 +20,7 @@ pub struct Published {
 /// Finishes the record, writes everything to stable storage, and renames.
 pub(super) fn publish(
     run: &mut Run<'_>,
-    _: Copied,
+    _: ReadBack,
     mut record: Record,
 ) -> Result<Published, Fault> {
     let plan = run.plan;
@@ -28,7 +28,7 @@ pub(super) fn publish(
     proven(plan, &record)?;
     destination::stands(run)?;
     record::finish(&mut record, run);
-    record::save_coordinates(run, &record)?;
+    record::save_coordinates(run, &mut record)?;
     store::save(run.host, partial, &record)?;
     run.host.act(&Act::SyncFs(partial.clone()))?;
     run.heed_signal()?;

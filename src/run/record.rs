@@ -7,7 +7,7 @@ use crate::database::attach::{self, Heading};
 use crate::database::coordinates::Coordinates;
 use crate::host::{Act, Fault};
 use crate::plan::{Plan, Source};
-use crate::store::{COORDINATES, Record, SourceVolume, VERSION, WindowTimes};
+use crate::store::{COORDINATES, Record, SourceVolume, StatementsFile, VERSION, WindowTimes};
 
 /// The record of a run that begins.
 pub(super) fn begin(plan: &Plan) -> Record {
@@ -28,6 +28,7 @@ pub(super) fn begin(plan: &Plan) -> Record {
         server: plan.server.clone(),
         datadir: plan.datadir.clone(),
         sources: plan.sources.iter().map(source).collect(),
+        opening: plan.opening.clone(),
         lock: plan.window.lock.as_ref().map_or_else(String::new, |sql| sql.text.clone()),
         freeze: if plan.window.freeze.is_empty() { "device-mapper" } else { "explicit" },
         coordinates: Coordinates::default(),
@@ -41,6 +42,10 @@ pub(super) fn begin(plan: &Plan) -> Record {
             "lvm": plan.tools.lvm,
             "rsync": plan.tools.rsync,
         }),
+        manifest: None,
+        statements: None,
+        bad_pages: Vec::new(),
+        seal: String::new(),
     }
 }
 
@@ -54,9 +59,10 @@ pub(super) fn finish(record: &mut Record, run: &Run<'_>) {
 }
 
 /// Writes the statements that attach a new replica.
-pub(super) fn save_coordinates(run: &mut Run<'_>, record: &Record) -> Result<(), Fault> {
+pub(super) fn save_coordinates(run: &mut Run<'_>, record: &mut Record) -> Result<(), Fault> {
     let of = Heading { run: &record.run, host: &record.host, started: &record.started };
     let text = attach::statements(&of, &record.server, &record.coordinates);
+    record.statements = Some(StatementsFile::new(&text));
     let path = run.plan.publish.partial.join(COORDINATES);
     run.host.act(&Act::WriteFile { path, text }).map(drop)
 }

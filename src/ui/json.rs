@@ -16,8 +16,9 @@ use crate::host::Fault;
 use crate::plan::Plan;
 use crate::recover::{End, Recovered};
 use crate::retention::{Pruned, Pruning};
-use crate::run::{Event, Filling, Outcome};
+use crate::run::{Drilled, Event, Filling, Outcome};
 use crate::settle::Left;
+use crate::sums;
 
 /// The version of the envelope and of what is in it.
 const VERSION: u32 = 1;
@@ -45,7 +46,7 @@ pub(super) struct Json {
     streams: Streams,
     clock: Clock,
     sequence: u64,
-    /// When the copy and the store were last told of.
+    /// When the copy, or what is read back of it, and the store were last told of.
     copying: Option<Timestamp>,
     filling: Option<Timestamp>,
 }
@@ -79,6 +80,15 @@ impl Json {
             let (bytes, percent) = (progress.bytes, progress.percent);
             let figures = json!({"bytes": bytes, "bytes_expected": total, "percent": percent});
             self.tell(so_far, "copying", figures);
+        }
+    }
+
+    fn reading(&mut self, progress: sums::Progress, so_far: &SoFar) {
+        if due(&mut self.copying, (self.clock)()) {
+            let (bytes, total) = (progress.bytes, progress.total);
+            let figures =
+                json!({"bytes": bytes, "bytes_expected": total, "percent": progress.percent()});
+            self.tell(so_far, "reading", figures);
         }
     }
 
@@ -130,6 +140,12 @@ impl Voice for Json {
         let (status, figures) = match event {
             Event::Copying(progress) => return self.copying(*progress, so_far),
             Event::Filling(filling) => return self.filling(filling, so_far),
+            Event::Reading(progress) => return self.reading(*progress, so_far),
+            Event::ReadBack(all, took) => {
+                ("read-back", json!({"files": all.files, "bytes": all.bytes, "ms": took}))
+            }
+            Event::BadPages(one) => ("bad-pages", json!(one)),
+            Event::Lingers(why) => ("snapshot-lingers", json!({"why": why})),
             Event::Phase(_) => ("phase-begun", json!({})),
             Event::Ended(lap) => ("phase-ended", json!({"ms": lap.ms})),
             Event::Copied(all, took) => {
@@ -142,6 +158,14 @@ impl Voice for Json {
             Event::Again(why) => ("lock-again", json!({"why": why})),
             Event::First(why) => ("lock-first", json!({"why": why})),
             Event::Window(times) => ("window", json!(times)),
+            Event::Drilled(Drilled::NotAsked) => return,
+            Event::Drilled(Drilled::Sound(ready, tables)) => (
+                "drilled",
+                json!({"sound": true, "ready_ms": ready, "tables": tables, "why": null}),
+            ),
+            Event::Drilled(Drilled::Failed(why)) => {
+                ("drilled", json!({"sound": false, "ready_ms": null, "tables": null, "why": why}))
+            }
         };
         self.tell(so_far, status, figures);
     }

@@ -4,11 +4,11 @@
 
 use super::voice::{Done, Ending, SoFar, Streams, Voice, Words};
 use super::{report, retention};
-use crate::copy::rsync::Progress;
 use crate::plan::Plan;
 use crate::recover::Recovered;
 use crate::retention::{Pruned, Pruning};
-use crate::run::Event;
+use crate::run::{Drilled, Event};
+use crate::units::Bytes;
 
 /// A line is printed each time the copy has come this many percent further.
 const LINE_PERCENT: u8 = 10;
@@ -29,11 +29,16 @@ impl Lines {
         self.streams.out(&format!("{line}\n"));
     }
 
-    fn copying(&mut self, progress: Progress) {
-        if progress.percent >= self.told_percent + LINE_PERCENT {
-            self.told_percent = progress.percent;
-            self.say(&format!("  copied {} ({} %)", progress.bytes, progress.percent));
+    fn further(&mut self, done: &str, bytes: Bytes, percent: u8) {
+        if percent >= self.told_percent + LINE_PERCENT {
+            self.told_percent = percent;
+            self.say(&format!("  {done} {bytes} ({percent} %)"));
         }
+    }
+
+    fn phase(&mut self, phase: &str) {
+        self.told_percent = 0;
+        self.say(phase);
     }
 }
 
@@ -57,8 +62,16 @@ impl Voice for Lines {
 
     fn event(&mut self, event: &Event, _: &SoFar) {
         match event {
-            Event::Phase(phase) => self.say(phase),
-            Event::Copying(progress) => self.copying(*progress),
+            Event::Phase(phase) => self.phase(phase),
+            Event::Copying(progress) => self.further("copied", progress.bytes, progress.percent),
+            Event::Reading(progress) => {
+                self.further("read", progress.bytes, progress.percent());
+            }
+            Event::ReadBack(all, took) => {
+                self.say(&format!("  read {} files, {} in {took}", all.files, all.bytes));
+            }
+            Event::Lingers(why) => self.say(&format!("  {}: {why}", report::LINGERS)),
+            Event::BadPages(one) => self.say(&format!("  {one}")),
             Event::Copied(all, took) => {
                 self.say(&format!("  copied {} files, {} in {took}", all.files, all.bytes));
             }
@@ -68,7 +81,10 @@ impl Voice for Lines {
             Event::Killed(one) => self.say(&format!("  ended {one}")),
             Event::Again(why) => self.say(&format!("  once more: {why}")),
             Event::First(why) => self.say(&format!("  the lock comes first: {why}")),
-            Event::Ended(_) | Event::Filling(_) | Event::Window(_) => {}
+            Event::Drilled(Drilled::Sound(ready, tables)) => {
+                self.say(&format!("  a server was ready after {ready}, {tables} tables are whole"));
+            }
+            Event::Drilled(_) | Event::Ended(_) | Event::Filling(_) | Event::Window(_) => {}
         }
     }
 

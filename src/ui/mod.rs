@@ -5,16 +5,20 @@
 pub mod audit;
 mod brief;
 mod canvas;
+pub mod catalog;
+pub mod drill;
 mod entry;
 mod json;
 mod lines;
 mod report;
+mod restore;
 mod retention;
 mod screen;
 mod setup;
 mod stream;
 mod terminal;
 mod timeline;
+pub mod verify;
 mod voice;
 mod words;
 
@@ -25,7 +29,10 @@ use anyhow::Context as _;
 use tracing_subscriber::prelude::*;
 
 pub use json::Clock;
-pub use report::{list, recovered};
+pub use report::recovered;
+pub use restore::{
+    Told as RestoreTold, exported, plan as restore_plan, restore_json, restore_trouble, restored,
+};
 pub use retention::{pruned, pruning};
 pub use screen::{Manner, Screen};
 pub use setup::{checked, found, is_a_person, question};

@@ -1,13 +1,16 @@
-//! Texts: the end of a run, the audit, the recovery, the list. Pure: data in, text out.
+//! Texts: the end of a run, the audit, the recovery. Pure: data in, text out.
 
 use super::voice::{Ending, SoFar};
 use super::words::Text;
 use crate::error::Code;
 use crate::plan::Plan;
 use crate::recover::{End, Recovered};
-use crate::run::{Event, Outcome};
+use crate::run::{Drilled, Event, Outcome};
 use crate::settle::Left;
-use crate::store::{Listed, Summary, WindowTimes};
+use crate::store::WindowTimes;
+
+/// What is said of a snapshot that stays a little longer.
+pub(super) const LINGERS: &str = "the snapshot is removed later";
 
 /// The lock window in one line.
 pub(super) fn window(times: &WindowTimes) -> String {
@@ -49,7 +52,12 @@ pub(super) fn success(end: &Ending<'_>, so_far: &SoFar) -> Option<String> {
         1 => "; removed 1 old backup".into(),
         more => format!("; removed {more} old backups"),
     };
-    Some(format!("published '{path}'{size}, {took}{window}{removed}"))
+    let proven = match &outcome.drilled {
+        Drilled::Sound(ready, _) => format!("; a server was ready on it after {ready}"),
+        Drilled::Failed(_) => "; NOT PROVEN".into(),
+        Drilled::NotAsked => String::new(),
+    };
+    Some(format!("published '{path}'{size}, {took}{window}{proven}{removed}"))
 }
 
 /// How the server was held still, in half a line.
@@ -66,6 +74,8 @@ pub(super) fn warning(event: &Event) -> Option<String> {
     match event {
         Event::Killed(one) => Some(format!("ended {one}")),
         Event::NotExtended(why) => Some(why.clone()),
+        Event::BadPages(one) => Some(one.to_string()),
+        Event::Lingers(why) => Some(format!("{LINGERS}: {why}")),
         _ => None,
     }
 }
@@ -88,6 +98,11 @@ fn trouble_of_run(plan: &Plan, outcome: &Outcome) -> String {
         if outcome.is_clean() {
             text.line("rolled back clean: the server goes on and nothing is left");
         }
+    }
+    if let Drilled::Failed(why) = &outcome.drilled {
+        text.line(format!("holdstill: the drill failed: {why}"));
+        let run = &plan.run;
+        text.line(format!("hint: Run 'holdstill drill {run}' to see all that is found."));
     }
     left(&mut text, &outcome.left);
     if let (Some(fault), []) = (&outcome.kept, outcome.left.as_slice()) {
@@ -131,28 +146,4 @@ pub fn recovered(all: &[Recovered]) -> String {
         }
     }
     text.0
-}
-
-/// The backups of a destination.
-pub fn list(all: &[Listed]) -> String {
-    let mut text = Text::default();
-    if all.is_empty() {
-        text.line("no backups");
-        return text.0;
-    }
-    text.line(format!("{:<26} {:<10} {:>10} {:>11}", "BACKUP", "STATE", "SIZE", "LOCKED"));
-    for one in all {
-        let name = one.path.file_name().unwrap_or_default().to_string_lossy();
-        text.line(match &one.summary {
-            Ok(summary) => row(&name, summary),
-            Err(why) => format!("{name:<26} {why}"),
-        });
-    }
-    text.0
-}
-
-fn row(name: &str, summary: &Summary) -> String {
-    let size = summary.copied.bytes.to_string();
-    let locked = summary.window.locked_ms.to_string();
-    format!("{name:<26} {:<10} {size:>10} {locked:>11}", summary.state)
 }

@@ -115,16 +115,24 @@ impl Screen {
 }
 
 impl State {
-    /// Tells systemd each phase and each percent of the copy, and never more than this: all that it
-    /// shows is the last line.
+    /// Tells systemd each phase and each percent of the copy and of what is read back, and never
+    /// more than this: all that it shows is the last line.
     fn tell_manager(&mut self, event: &Event) {
         match event {
-            Event::Phase(phase) => self.service.status(phase),
-            Event::Copying(progress) if progress.percent > self.told_percent => {
-                self.told_percent = progress.percent;
-                self.service.status(&format!("copy: {} %", progress.percent));
+            Event::Phase(phase) => {
+                self.told_percent = 0;
+                self.service.status(phase);
             }
+            Event::Copying(progress) => self.tell_percent("copy", progress.percent),
+            Event::Reading(progress) => self.tell_percent("read back", progress.percent()),
             _ => {}
+        }
+    }
+
+    fn tell_percent(&mut self, what: &str, percent: u8) {
+        if percent > self.told_percent {
+            self.told_percent = percent;
+            self.service.status(&format!("{what}: {percent} %"));
         }
     }
 

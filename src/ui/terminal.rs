@@ -12,17 +12,16 @@ use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use super::voice::{Done, Ending, SoFar, Streams, Voice, Words};
 use super::words::{Text, fit, wrap};
 use super::{report, timeline};
-use crate::copy::rsync::Progress;
 use crate::plan::Plan;
 use crate::recover::Recovered;
 use crate::retention::{Pruned, Pruning};
-use crate::run::{Event, Filling, Lap};
+use crate::run::{Drilled, Event, Filling, Lap};
 use crate::units::{Bytes, Millis};
 
 /// How the bar looks, and how where the terminal is narrower than [`BAR_COLUMNS_MIN`].
 const BAR: &str =
-    "  copy [{wide_bar}] {percent:>3} % {bytes:>10} {bytes_per_sec:>12} {eta:>3} left{msg}";
-const NARROW_BAR: &str = "  copy {percent:>3} %, {eta} left{msg}";
+    "  {prefix} [{wide_bar}] {percent:>3} % {bytes:>10} {bytes_per_sec:>12} {eta:>3} left{msg}";
+const NARROW_BAR: &str = "  {prefix} {percent:>3} %, {eta} left{msg}";
 const BAR_COLUMNS_MIN: usize = 76;
 
 /// How wide a terminal is taken to be that does not say.
@@ -121,6 +120,7 @@ impl Terminal {
 
     fn phase(&mut self, name: &'static str) {
         self.close(Colour::Red, "failed");
+        self.fill.clear();
         self.line = Some(Line::Begun(name));
         self.streams.out(&fit(&begun(name), self.sheet.columns));
     }
@@ -174,23 +174,24 @@ impl Terminal {
         self.note(&text);
     }
 
-    fn copying(&mut self, progress: Progress, expected: Bytes) {
+    /// Draws how far something is; what is expected may turn out to be too little.
+    fn further(&mut self, what: &'static str, bytes: Bytes, expected: Bytes) {
         if self.sheet.paper == Paper::Plain {
             return;
         }
-        let total = expected.max(progress.bytes).0;
+        let total = expected.max(bytes).0;
         if self.bar.is_none() {
-            self.begin_bar(total);
+            self.begin_bar(what, total);
         }
         if let Some(bar) = &self.bar {
             bar.set_length(total);
             bar.set_message(self.fill.clone());
-            bar.set_position(progress.bytes.0);
+            bar.set_position(bytes.0);
         }
     }
 
     /// The bar takes the place of the phase's line.
-    fn begin_bar(&mut self, total: u64) {
+    fn begin_bar(&mut self, what: &'static str, total: u64) {
         let narrow = self.sheet.columns < BAR_COLUMNS_MIN;
         let style = ProgressStyle::with_template(if narrow { NARROW_BAR } else { BAR });
         let style = style.map(|style| style.progress_chars("=> "));
@@ -199,7 +200,7 @@ impl Terminal {
             self.line = Some(Line::Broken(name));
         }
         let bar = ProgressBar::with_draw_target(Some(total), self.streams.bar(self.sheet.columns));
-        let bar = bar.with_message(self.fill.clone());
+        let bar = bar.with_prefix(what).with_message(self.fill.clone());
         self.bar = Some(bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())));
     }
 
@@ -255,7 +256,10 @@ impl Voice for Terminal {
         match event {
             Event::Phase(phase) => self.phase(phase),
             Event::Ended(lap) => self.phase_ended(lap, so_far),
-            Event::Copying(progress) => self.copying(*progress, so_far.expected),
+            Event::Copying(progress) => self.further("copy", progress.bytes, so_far.expected),
+            Event::Reading(progress) => self.further("read", progress.bytes, progress.total),
+            Event::Lingers(why) => self.warn(&format!("{}: {why}", report::LINGERS)),
+            Event::BadPages(one) => self.warn(&one.to_string()),
             Event::Filling(filling) => self.filling(filling),
             Event::Extended(what) => self.note(&format!("extended {what}")),
             Event::NotExtended(why) => self.warn(why),
@@ -263,7 +267,10 @@ impl Voice for Terminal {
             Event::Killed(one) => self.warn(&format!("ended {one}")),
             Event::Again(why) => self.note(&format!("once more: {why}")),
             Event::First(why) => self.note(&format!("the lock comes first: {why}")),
-            Event::Copied(..) | Event::Window(_) => {}
+            Event::Drilled(Drilled::Sound(ready, tables)) => {
+                self.note(&format!("a server was ready after {ready}, {tables} tables are whole"));
+            }
+            Event::Drilled(_) | Event::Copied(..) | Event::ReadBack(..) | Event::Window(_) => {}
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use holdstill::claim::{Claim, Restart};
 use holdstill::copy::rsync;
 use holdstill::database::dialect::{LockKind, WRITE_LOGS};
+use holdstill::database::opening::Opening;
 use holdstill::database::{Flavour, Server, statements};
 use holdstill::host::{
     Brim, Cmd, Guard, Login, MountOrder, Point, Priority, Reach, Secret, Shell, Sign, Sql,
@@ -193,6 +194,7 @@ fn alone(flavour: Flavour, filesystem: &str) -> Plan {
     Plan {
         run: RUN.into(),
         machine: machine(),
+        opening: Opening::default(),
         server: server(flavour),
         ledger: Path::new(STATE).join("ledger").join(format!("{RUN}.json")),
         claims: claims(&publish, &sources[0], kind),

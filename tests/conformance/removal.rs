@@ -6,10 +6,11 @@ use holdstill::host::{Act, Ask, Host};
 
 use super::{Case, Place, RUN};
 
-pub(super) const CASES: [(&str, Case); 3] = [
+pub(super) const CASES: [(&str, Case); 4] = [
     ("a backup is withdrawn once, and to a free name", withdrawn_once),
     ("a directory is emptied but for one file, twice", emptied),
     ("what is not there is empty", nothing_is_empty),
+    ("a directory is given away, and nothing else is", given),
 ];
 
 /// A published backup, and the name that it gets.
@@ -69,4 +70,19 @@ fn emptied(host: &mut dyn Host, place: &Place) {
 fn nothing_is_empty(host: &mut dyn Host, place: &Place) {
     let directory = place.scratch.join(".nothing.removing");
     host.act(&Act::Empty { directory, but: "backup.json".into() }).expect("nothing is to be done");
+}
+
+fn given(host: &mut dyn Host, place: &Place) {
+    let path = place.scratch.join("given");
+    let own = |path: &Path, mode| Act::Own { path: path.into(), owner: Some((0, 0)), mode };
+    host.act(&own(&path, 0o750)).expect_err("it is not there");
+    host.act(&Act::NewDir(path.clone())).expect("it is new");
+    for mode in [0o750, 0o700, 0o700] {
+        host.act(&own(&path, mode)).expect("it is a directory");
+        let entry = host.entry(&path).expect("it can be looked at").expect("it is there");
+        assert_eq!((entry.uid, entry.mode), (0, mode));
+    }
+    write(host, &path.join("file"), "");
+    host.act(&own(&path.join("file"), 0o700)).expect_err("it is a file");
+    gone(host, &path);
 }

@@ -16,6 +16,7 @@ from tool import WRONG, Run, ledgers, published
 
 DONE = 0
 RUN, RECOVER, TIMER = "holdstill.service", "holdstill-recover.service", "holdstill.timer"
+DRILL, WEEKLY = "holdstill-drill.service", "holdstill-drill.timer"
 PUBLISHED = "4d191de6b238472ba352c241424ede6b"  # MESSAGE_ID, as the README has them
 FAILED = "1466f23bcc2440c8ae8c15312f50e9c4"
 SLOW = {"bandwidth_max": "3MiB"}  # of some 30 MiB
@@ -164,10 +165,19 @@ def recovered():
     return "nothing is left" in run("journalctl", "-o", "cat", "-u", RECOVER)
 
 
+def unit_drills_a_backup(world):
+    """With all of the unit's limits a private server starts on the newest backup."""
+    with installed(world):
+        started(RUN)
+        started(DRILL)
+        told = run("journalctl", "-o", "cat", "-u", DRILL, "-n", "20")
+        expect("sound: a server was ready on it" in told, told)
+
+
 def units_are_sound(world):
     """By systemd's own judgement."""
     with installed(world):
-        units = (RUN, RECOVER, TIMER)
+        units = (RUN, RECOVER, TIMER, DRILL, WEEKLY)
         words = run("systemd-analyze", "verify", "--man=no", *units, check=False)
         about_us = [line for line in words.splitlines() if "holdstill" in line]
         expect(not about_us, f"{about_us}")
@@ -185,6 +195,7 @@ CASES = [
     unit_is_killed,
     timer_fires,
     recover_unit_settles,
+    unit_drills_a_backup,
     units_are_sound,
 ]
 for _case in CASES:

@@ -7,10 +7,12 @@ import zlib
 import case_audit
 import case_backup
 import case_bench
+import case_catalog
 import case_conformance
 import case_cow
 import case_demo
 import case_destination
+import case_drill
 import case_errors
 import case_hang
 import case_hostile
@@ -18,7 +20,9 @@ import case_init
 import case_least
 import case_monitoring
 import case_package
+import case_pages
 import case_policy
+import case_restore
 import case_retention
 import case_server
 import case_signals
@@ -29,6 +33,7 @@ import case_surroundings
 import case_systemd
 import case_tcp
 import case_thin
+import case_verify
 import case_volumes
 import case_window
 import case_wrong
@@ -62,9 +67,14 @@ GROUPS = {
     "server": case_server.CASES,
     "least": case_least.CASES,
     "package": case_package.CASES,
+    "pages": case_pages.CASES,
     "init": case_init.CASES,
     "monitoring": case_monitoring.CASES,
     "retention": case_retention.CASES,
+    "restore": case_restore.CASES,
+    "verify": case_verify.CASES,
+    "catalog": case_catalog.CASES,
+    "drill": case_drill.CASES,
     "surroundings": case_surroundings.CASES,
     "systemd": case_systemd.CASES,
     "faults_today": of_today(FAULTS),

@@ -221,11 +221,12 @@ def unpublished():
 
 
 def ledgers():
-    """What is left in the state directory beside the run lock and the outcomes, which stay."""
+    """What is left in the state directory beside the run lock, the outcomes and what is known of the
+    backups, which stay."""
     return {
         str(path.relative_to(STATE))
         for path in STATE.rglob("*")
-        if path.is_file() and "lock" not in path.name and path.parent.name != "runs"
+        if path.is_file() and "lock" not in path.name and path.parent.name not in ("runs", "known")
     }
 
 

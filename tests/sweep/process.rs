@@ -26,7 +26,7 @@ pub(crate) enum Work {
 #[derive(Debug)]
 pub(crate) enum Told {
     /// The outcome of a backup.
-    Outcome(Outcome),
+    Outcome(Box<Outcome>),
     /// The ends of a recovery; nothing if it could not even begin.
     Recovered(Option<Vec<Recovered>>),
     /// Nothing.
@@ -52,7 +52,7 @@ pub(crate) struct Ran {
 pub(crate) fn run(start: &Sim, plan: &Plan, work: Work, script: &[(usize, Blow)]) -> Ran {
     let mut host = Faulty::new(start.clone(), script);
     let told = match work {
-        Work::Backup => Told::Outcome(run::backup(&mut host, plan, &mut |_| {})),
+        Work::Backup => Told::Outcome(Box::new(run::backup(&mut host, plan, &mut |_| {}))),
         Work::Recover => Told::Recovered(recover::recover(&mut host, Path::new(STATE)).ok()),
     };
     let rests = host.inner().world().rests();

@@ -5,12 +5,12 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
-use nix::libc::O_NOFOLLOW;
+use nix::libc::{O_DIRECTORY, O_NOFOLLOW};
 
 use super::inspect::cannot;
 use super::mounts;
@@ -101,6 +101,20 @@ pub(super) fn nothing_mounted(path: &Path, real: &Path) -> Result<(), Fault> {
             Err(Fault::refused(format!("cannot remove '{path}': '{point}' is mounted there")))
         }
     }
+}
+
+/// Gives a directory its owner and its permission bits, in that order: a change of the owner takes
+/// bits away.
+pub(super) fn own(path: &Path, owner: Option<(u32, u32)>, mode: u32) -> Result<Answer, Fault> {
+    let flags = O_NOFOLLOW | O_DIRECTORY;
+    let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
+    let directory = opened.map_err(|error| cannot("open the directory", path, &error))?;
+    let given = owner.map_or(Ok(()), |(uid, gid)| fchown(&directory, Some(uid), Some(gid)));
+    given
+        .and_then(|()| directory.set_permissions(Permissions::from_mode(mode)))
+        .and_then(|()| directory.sync_all())
+        .map(|()| Answer::Done)
+        .map_err(|error| Fault::unsure(cannot("give away", path, &error).to_string()))
 }
 
 /// Renames a directory to a name that must be free.
@@ -214,6 +228,25 @@ mod tests {
         fs::write(dir.path().join("file"), "").unwrap();
         assert!(refused(&make_dir(&dir.path().join("file"))));
         assert!(refused(&make_dir(&dir.path().join("file/below"))));
+    }
+
+    #[test]
+    fn a_directory_is_given_and_a_link_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("data");
+        fs::create_dir(&path).unwrap();
+        let meta = path.metadata().unwrap();
+        for owner in [None, Some((meta.uid(), meta.gid()))] {
+            assert_eq!(own(&path, owner, 0o2750), Ok(Answer::Done));
+            assert_eq!(path.metadata().unwrap().mode() & 0o7777, 0o2750);
+            assert_eq!(own(&path, owner, 0o700), Ok(Answer::Done));
+        }
+        symlink("data", dir.path().join("link")).unwrap();
+        assert!(refused(&own(&dir.path().join("link"), None, 0o755)));
+        fs::write(dir.path().join("file"), "").unwrap();
+        assert!(refused(&own(&dir.path().join("file"), None, 0o755)));
+        assert!(refused(&own(&dir.path().join("none"), None, 0o755)));
+        assert_eq!(path.metadata().unwrap().mode() & 0o7777, 0o700);
     }
 
     #[test]

@@ -17,6 +17,9 @@ use crate::units::Bytes;
 /// The largest text we read whole.
 const TEXT_BYTES_MAX: u64 = 16 << 20;
 
+/// The largest text of millions of lines: some 5 million files of a backup.
+const LONG_BYTES_MAX: u64 = 1 << 30;
+
 /// The largest `.isl` file: it holds one path.
 const ISL_BYTES_MAX: u64 = 4096;
 
@@ -61,6 +64,11 @@ pub(super) fn list(path: &Path) -> Result<Vec<String>, Fault> {
 /// A whole text file; nothing if it does not exist.
 pub(super) fn text(path: &Path) -> Result<Option<String>, Fault> {
     existing(read(path, TEXT_BYTES_MAX)).map_err(|error| cannot("read", path, &error))
+}
+
+/// The same of what has a line for every file of a backup.
+pub(super) fn long_text(path: &Path) -> Result<Option<String>, Fault> {
+    existing(read(path, LONG_BYTES_MAX)).map_err(|error| cannot("read", path, &error))
 }
 
 /// The space on a path's filesystem.

@@ -143,6 +143,49 @@ pub(super) fn prepare_child(command: &mut Command, overrun: Overrun) {
     unsafe { command.pre_exec(prepare) };
 }
 
+/// A child that is killed when its parent ends, whatever ends that.
+pub(super) fn die_at_once_with_us(command: &mut Command) {
+    let prepare = || {
+        SigSet::empty().thread_set_mask()?;
+        set_pdeathsig(Signal::SIGKILL)?;
+        Ok(())
+    };
+    // SAFETY: `prepare` makes only system calls that are allowed between fork and exec, allocates
+    // nothing and takes no lock.
+    unsafe { command.pre_exec(prepare) };
+}
+
+/// `struct mount_attr` of linux/mount.h.
+#[repr(C)]
+struct MountAttr {
+    set: u64,
+    clear: u64,
+    propagation: u64,
+    user_namespace: u64,
+}
+
+// linux/mount.h and linux/fcntl.h.
+const MOUNT_ATTR_RDONLY: u64 = 1;
+const AT_RECURSIVE: c_int = 0x8000;
+
+/// Makes every mount of this namespace read-only, without looking at any: one of a server that does
+/// not answer would keep us. `ENOSYS` before Linux 5.12.
+pub(super) fn make_all_read_only() -> Result<(), Errno> {
+    let attr = MountAttr { set: MOUNT_ATTR_RDONLY, clear: 0, propagation: 0, user_namespace: 0 };
+    // SAFETY: the path ends with a zero, and the kernel reads a valid structure of the size given.
+    let done = unsafe {
+        nix::libc::syscall(
+            nix::libc::SYS_mount_setattr,
+            nix::libc::AT_FDCWD,
+            c"/".as_ptr(),
+            AT_RECURSIVE,
+            &raw const attr,
+            size_of::<MountAttr>(),
+        )
+    };
+    Errno::result(done).map(drop)
+}
+
 // linux/ioprio.h: who is meant, and how a class and a level make one number.
 const IOPRIO_WHO_PROCESS: c_int = 1;
 const IOPRIO_CLASS_BE: c_int = 2;
@@ -151,31 +194,29 @@ const IOPRIO_CLASS_SHIFT: c_int = 13;
 
 /// Has a command's child stand back before it becomes the command. One that cannot is not started.
 pub(super) fn stand_back(command: &mut Command, priority: Priority) {
-    let io = priority.io.map(|io| match io {
-        Io::Idle => IOPRIO_CLASS_IDLE << IOPRIO_CLASS_SHIFT,
-        Io::BestEffort(level) => (IOPRIO_CLASS_BE << IOPRIO_CLASS_SHIFT) | c_int::from(level),
-    });
-    let nice = priority.nice.map(c_int::from);
-    if nice.is_none() && io.is_none() {
+    if priority == Priority::default() {
         return;
     }
-    let prepare = move || {
-        // SAFETY: both take numbers alone, and 0 is the calling process.
-        let set = unsafe {
-            let nice = nice
-                .map_or(0, |nice| nix::libc::setpriority(nix::libc::PRIO_PROCESS, 0, nice).into());
-            let io = io.map_or(0, |io| {
-                nix::libc::syscall(nix::libc::SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, io)
-            });
-            (Errno::result::<nix::libc::c_long>(nice), Errno::result(io))
-        };
-        set.0?;
-        set.1?;
-        Ok(())
-    };
-    // SAFETY: `prepare` makes only system calls that are allowed between fork and exec, allocates
+    // SAFETY: this makes only system calls that are allowed between fork and exec, allocates
     // nothing and takes no lock.
-    unsafe { command.pre_exec(prepare) };
+    unsafe { command.pre_exec(move || Ok(stand_back_here(priority)?)) };
+}
+
+/// Has the calling thread stand back: to Linux both values are those of a thread.
+pub(super) fn stand_back_here(priority: Priority) -> Result<(), Errno> {
+    if let Some(nice) = priority.nice {
+        // SAFETY: it takes numbers alone, and 0 is the calling thread.
+        let set = unsafe { nix::libc::setpriority(nix::libc::PRIO_PROCESS, 0, nice.into()) };
+        Errno::result(set)?;
+    }
+    let io = match priority.io {
+        None => return Ok(()),
+        Some(Io::Idle) => IOPRIO_CLASS_IDLE << IOPRIO_CLASS_SHIFT,
+        Some(Io::BestEffort(level)) => (IOPRIO_CLASS_BE << IOPRIO_CLASS_SHIFT) | c_int::from(level),
+    };
+    // SAFETY: it takes numbers alone, and 0 is the calling thread.
+    let set = unsafe { nix::libc::syscall(nix::libc::SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, io) };
+    Errno::result(set).map(drop)
 }
 
 /// The dead-man leaves our session and keeps just these descriptors.

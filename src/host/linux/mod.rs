@@ -17,6 +17,7 @@ mod freeze;
 mod guard;
 mod hold;
 mod inspect;
+pub mod jail;
 mod kernel;
 mod login;
 mod long;
@@ -24,6 +25,7 @@ mod machine;
 mod mounts;
 pub mod outlet;
 mod outside;
+mod reading;
 mod run_lock;
 mod said;
 mod secret;
@@ -32,11 +34,13 @@ mod sessions;
 mod shell;
 mod signals;
 mod sql;
+mod tree;
 mod watch;
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{
     Act, Answer, Cmd, Fault, Guard, Host, Look, Point, Rows, Session, Shell, Sight, Standing, Watch,
@@ -59,12 +63,13 @@ pub struct Linux {
     signals: Signals,
     kernel: Kernel,
     sessions: Sessions,
-    run_lock: Option<RunLock>,
+    run_locks: BTreeMap<PathBuf, RunLock>,
     dead_man: RefCell<Option<DeadMan>>,
     points: Points,
     device_mapper: RefCell<DeviceMapper>,
     shell: RefCell<Slot>,
     long: RefCell<long::Slot>,
+    reading: RefCell<reading::Slot>,
     outside: Option<Outside>,
 }
 
@@ -82,12 +87,13 @@ impl Linux {
             sessions: Sessions::new(signals.clone()),
             signals,
             kernel: Kernel::default(),
-            run_lock: None,
+            run_locks: BTreeMap::new(),
             dead_man: RefCell::default(),
             points: Points::default(),
             device_mapper: RefCell::default(),
             shell: RefCell::default(),
             long: RefCell::default(),
+            reading: RefCell::default(),
             outside: None,
         })
     }
@@ -100,7 +106,7 @@ impl Linux {
     fn ask(&self, session: Session, text: &str, ms_max: Millis) -> Result<Rows, Fault> {
         self.sessions.ask(session, text, ms_max).map_err(|fault| match session {
             Session::Lock => self.explained(fault),
-            Session::Control => fault,
+            Session::Control | Session::Drill => fault,
         })
     }
 
@@ -183,10 +189,12 @@ impl Linux {
     }
 
     fn take_run_lock(&mut self, path: &Path, text: &str) -> Result<Answer, Fault> {
-        match &mut self.run_lock {
+        match self.run_locks.get_mut(path) {
             Some(held) => run_lock::say(held, text)
                 .map_err(|error| Fault::unsure(format!("cannot write the run lock: {error}")))?,
-            None => self.run_lock = Some(run_lock::take(path, text)?),
+            None => {
+                self.run_locks.insert(path.into(), run_lock::take(path, text)?);
+            }
         }
         Ok(Answer::Done)
     }
@@ -205,6 +213,12 @@ impl Host for Linux {
             Look::RunLock(path) => run_lock::holder(path).map(Answer::Text),
             Look::List(path) => inspect::list(path).map(Answer::Names),
             Look::File(path) => inspect::text(path).map(Answer::Text),
+            Look::LongFile(path) => inspect::long_text(path).map(Answer::Text),
+            Look::Tree(path) => tree::walk(path, &self.interrupt()).map(Answer::Tree),
+            Look::Read(order) => self.reading.borrow_mut().begin(order).map(|()| Answer::Done),
+            Look::Readings(ms) => {
+                self.reading.borrow_mut().hear(*ms, &self.interrupt()).map(Answer::Readings)
+            }
             Look::Space(path) => inspect::space(path).map(Answer::Space),
             Look::Usage(path) => inspect::usage(path).map(Answer::Bytes),
             Look::Run(cmd) => command::run(cmd, &self.interrupt()),
@@ -238,7 +252,9 @@ impl Host for Linux {
             Act::RemoveDir(path) => files::remove_dir(path),
             Act::RemoveTree(path) => files::remove_tree(path),
             Act::Empty { directory, but } => empty::empty(directory, but, &self.signals),
+            Act::Own { path, owner, mode } => files::own(path, *owner, *mode),
             Act::Connect(login) => self.sessions.connect(login).map(Answer::Connection),
+            Act::Visit(login) => self.sessions.visit(login).map(Answer::Connection),
             Act::Sql(sql) => self.ask(sql.session, &sql.text, sql.ms_max).map(|_| Answer::Done),
             Act::Kill(session) => self.sessions.kill(*session),
             Act::Hangup(session) => self.sessions.hang_up(*session),

@@ -24,6 +24,7 @@ pub(super) struct Sessions {
     /// The server's number for the lock session, kept so that it can be killed by it.
     lock_id: Option<u64>,
     control: RefCell<Option<Line>>,
+    drill: RefCell<Option<Line>>,
     /// Whom the control session talks to: recovery may go from one server to the next.
     greeted: RefCell<Option<Login>>,
 }
@@ -31,8 +32,14 @@ pub(super) struct Sessions {
 impl Sessions {
     /// None yet.
     pub(super) fn new(signals: Signals) -> Self {
-        let (control, greeted) = (RefCell::default(), RefCell::default());
-        Self { signals, lock: RefCell::default(), lock_id: None, control, greeted }
+        Self {
+            signals,
+            lock: RefCell::default(),
+            lock_id: None,
+            control: RefCell::default(),
+            drill: RefCell::default(),
+            greeted: RefCell::default(),
+        }
     }
 
     /// Opens the control session unless it is alive and of this login; its number.
@@ -63,6 +70,16 @@ impl Sessions {
         Ok(id)
     }
 
+    /// Opens the drill session in place of the one there may be; its number.
+    pub(super) fn visit(&mut self, login: &Login) -> Result<u64, Fault> {
+        if let Some(mut last) = self.drill.get_mut().take() {
+            last.hang_up()?;
+        }
+        let (line, id) = opened(Session::Drill, login)?;
+        *self.drill.get_mut() = Some(line);
+        Ok(id)
+    }
+
     /// Ends the lock session from the control session.
     pub(super) fn kill(&self, session: Session) -> Result<Answer, Fault> {
         match (session, self.lock_id) {
@@ -74,9 +91,10 @@ impl Sessions {
         }
     }
 
-    /// Sends a statement and waits for its answer. On the lock session a signal ends the wait.
+    /// Sends a statement and waits for its answer. A signal ends the wait, but on the control
+    /// session.
     pub(super) fn ask(&self, session: Session, text: &str, ms_max: Millis) -> Result<Rows, Fault> {
-        let interrupt = (session == Session::Lock).then(|| self.signals.since_now());
+        let interrupt = (session != Session::Control).then(|| self.signals.since_now());
         match self.of(session).borrow_mut().as_mut() {
             Some(line) => line.ask(text, ms_max, interrupt.as_ref()),
             None => Err(Fault::refused(format!("there is no {session}"))),
@@ -104,6 +122,7 @@ impl Sessions {
         match session {
             Session::Lock => &self.lock,
             Session::Control => &self.control,
+            Session::Drill => &self.drill,
         }
     }
 }

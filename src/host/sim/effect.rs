@@ -17,6 +17,9 @@ pub(super) fn act(world: &mut World, act: &Act) -> Result<Answer, Fault> {
             Err(Fault::refused("the lock session is open already"))
         }
         Act::Connect(_) => return Ok(Answer::Connection(world.server.connect(Session::Lock))),
+        Act::Visit(login) => {
+            Err(Fault::refused(format!("cannot connect to '{login}': no such socket")))
+        }
         Act::Thaw(point) => return Ok(Answer::Thaw(thaw(world, point))),
         Act::Isolate => {
             world.isolated = true;
@@ -31,6 +34,7 @@ pub(super) fn act(world: &mut World, act: &Act) -> Result<Answer, Fault> {
         Act::RemoveDir(path) => remove_dir(world, path),
         Act::RemoveTree(path) => remove_tree(world, path),
         Act::Empty { directory, but } => empty(world, directory, but),
+        Act::Own { path, mode, .. } => world.files.own(path, *mode),
         Act::Sql(sql) => sql_executed(world, sql),
         Act::Kill(session) => world.server.kill(*session),
         Act::Hangup(session) => {

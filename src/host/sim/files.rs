@@ -35,6 +35,8 @@ pub struct Files {
     nodes: BTreeMap<PathBuf, Node>,
     /// What others can write to as well.
     open: BTreeSet<PathBuf>,
+    /// Permission bits that were given.
+    modes: BTreeMap<PathBuf, u32>,
 }
 
 /// Where the real machine writes a file before it gets its name.
@@ -83,9 +85,20 @@ impl Files {
         self.open.insert(path.into());
     }
 
+    /// Gives a directory its permission bits.
+    pub(super) fn own(&mut self, path: &Path, mode: u32) -> Result<(), Fault> {
+        if self.kind(path) != Some(Kind::Directory) {
+            return Err(Fault::refused(format!("'{}' is not a directory", path.display())));
+        }
+        self.open.remove(path);
+        self.modes.insert(path.into(), mode);
+        Ok(())
+    }
+
     /// Permission bits.
     pub(super) fn mode(&self, path: &Path) -> u32 {
-        let ours = if self.kind(path) == Some(Kind::Directory) { 0o700 } else { 0o600 };
+        let usual = if self.kind(path) == Some(Kind::Directory) { 0o700 } else { 0o600 };
+        let ours = self.modes.get(path).copied().unwrap_or(usual);
         if self.open.contains(path) { ours | 0o022 } else { ours }
     }
 
@@ -154,6 +167,7 @@ impl Files {
         if self.kind(parent) != Some(Kind::Directory) {
             return Err(Fault::refused(format!("'{}' is not a directory", parent.display())));
         }
+        self.modes.remove(path);
         self.nodes.insert(path.into(), node);
         Ok(())
     }
@@ -246,14 +260,14 @@ impl Files {
         others.map(|(path, node)| (path.as_path(), node)).collect()
     }
 
-    /// Digits are left out, since they are mostly times.
+    /// Hexadecimal digits are left out, since they are mostly times and sums.
     pub(super) fn fingerprint(&self, hash: &mut impl Hasher) {
         let ours = self.nodes.iter().filter(|(_, node)| node.owner != Owner::Foreign);
         for (path, node) in ours {
             (path, node.synced, node.owner).hash(hash);
             let text = node.text.as_deref().unwrap_or_default().as_bytes();
             let without_digits: Vec<u8> =
-                text.iter().copied().filter(|byte| !byte.is_ascii_digit()).collect();
+                text.iter().copied().filter(|byte| !byte.is_ascii_hexdigit()).collect();
             hash.write(&without_digits);
         }
         self.nodes.len().hash(hash);

@@ -2,31 +2,29 @@
 //! started, and the rest when it is listened to for the second time.
 //!
 //! rsync: the source has to be a mounted snapshot of ours. What was caught goes into a file as
-//! JSON, so that the published backup can be held against its coordinates.
+//! JSON, so that the published backup can be held against its coordinates. From a published backup
+//! its files are copied as they are.
 
 use std::path::{Path, PathBuf};
 
+use super::files::Owner;
 use super::report;
 use super::rules;
 use super::world::World;
 use crate::host::{Cmd, Exit, Fault, Said};
 use crate::units::Millis;
 
-/// What rsync prints half-way.
+/// What rsync prints half-way and at its end, whatever it copies.
 const HALF: &str = "         32,768  50%  103.56MB/s    0:00:00 (xfr#1, to-chk=1/3)";
-
-/// What rsync prints from there to its end.
-const REST: [&str; 3] = [
-    "         65,536 100%  103.56MB/s    0:00:00 (xfr#2, to-chk=0/3)",
-    "Number of regular files transferred: 2",
-    "Total transferred file size: 65,536 bytes",
-];
+const WHOLE: &str = "         65,536 100%  103.56MB/s    0:00:00 (xfr#2, to-chk=0/3)";
 
 /// The long command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Long {
     source: PathBuf,
     target: PathBuf,
+    /// What is copied of a published backup: from where, and to where.
+    files: Vec<(PathBuf, PathBuf)>,
     heard: bool,
     /// Whether it will fail.
     fails: bool,
@@ -46,8 +44,14 @@ pub(super) fn start(world: &mut World, cmd: &Cmd) -> Result<(), Fault> {
         return Err(Fault::refused("a long command is running"));
     }
     let (source, target) = endpoints(&cmd.args);
-    let long = Long { source, target, heard: false, fails: false };
-    copy(world, &long, "ibdata1")?;
+    let published = world.files.get(&source).is_some_and(|node| node.owner == Owner::Published);
+    let files = if published { of_backup(world, &cmd.args, &target) } else { Vec::new() };
+    let long = Long { source, target, files, heard: false, fails: false };
+    if published {
+        restore(world, &long.files[..long.files.len() / 2])?;
+    } else {
+        copy(world, &long, "ibdata1")?;
+    }
     world.long = Some(long);
     Ok(())
 }
@@ -66,9 +70,24 @@ pub(super) fn hear(world: &mut World, ms_max: Millis) -> Result<Said, Fault> {
         let exit = Exit { code: Some(24), stderr: "some files vanished".into() };
         return Ok(Said { lines: Vec::new(), exit: Some(exit) });
     }
-    copy(world, &long, "ib_logfile0")?;
-    let lines = REST.map(String::from).to_vec();
+    if long.files.is_empty() {
+        copy(world, &long, "ib_logfile0")?;
+    } else {
+        restore(world, &long.files)?;
+    }
+    let (files, bytes) = copied(world, &long.target);
+    let lines = vec![
+        WHOLE.into(),
+        format!("Number of regular files transferred: {files}"),
+        format!("Total transferred file size: {bytes} bytes"),
+    ];
     Ok(Said { lines, exit: Some(Exit { code: Some(0), stderr: String::new() }) })
+}
+
+/// How many files are there, and how many bytes are in them.
+fn copied(world: &World, target: &Path) -> (usize, usize) {
+    let texts = world.files.below(target).filter_map(|(_, node)| node.text.as_ref());
+    texts.fold((0, 0), |(files, bytes), text| (files + 1, bytes + text.len()))
 }
 
 /// It will fail.
@@ -101,14 +120,45 @@ fn copy(world: &mut World, long: &Long, name: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Where rsync reads and writes, by its last two arguments: `ROOT/./PART` and `TARGET/`.
+/// What is to be copied of a backup, directories before what is in them.
+fn of_backup(world: &World, args: &[String], target: &Path) -> Vec<(PathBuf, PathBuf)> {
+    let left_out: Vec<&str> =
+        args.iter().filter_map(|arg| arg.strip_prefix("--exclude=/")).collect();
+    let parts = args.iter().filter_map(|arg| arg.split_once("/./"));
+    let mut files = Vec::new();
+    for (root, part) in parts {
+        let (root, top) = (Path::new(root), Path::new(root).join(part));
+        let inside = world.files.below(&top).map(|(path, _)| path.clone());
+        for path in [top.clone()].into_iter().chain(inside) {
+            let Ok(below) = path.strip_prefix(root) else { continue };
+            if !left_out.iter().any(|one| below.starts_with(one)) {
+                files.push((path.clone(), target.join(below)));
+            }
+        }
+    }
+    files
+}
+
+/// Copies files as they are by now.
+fn restore(world: &mut World, files: &[(PathBuf, PathBuf)]) -> Result<(), Fault> {
+    for (from, to) in files {
+        match world.files.get(from).map(|node| node.text.clone()) {
+            None => return Err(Fault::refused(format!("'{}' is gone", from.display()))),
+            Some(None) => world.files.make_dirs(to)?,
+            Some(Some(text)) => world.files.write(to, text, false)?,
+        }
+    }
+    Ok(())
+}
+
+/// Where rsync reads and writes, by its last arguments: `ROOT/./PART` and `TARGET/`.
 fn endpoints(args: &[String]) -> (PathBuf, PathBuf) {
     let split = args.iter().position(|arg| arg == "--").unwrap_or_else(|| panic!("no '--'"));
     let (options, paths) = (&args[..split], &args[split + 1..]);
     for option in options {
         assert!(option.starts_with("--"), "the simulated rsync does not understand '{option}'");
     }
-    let [source, target] = paths else { panic!("the simulated rsync takes one part: {paths:?}") };
+    let [source, .., target] = paths else { panic!("no source or no target: {paths:?}") };
     let root = source.split_once("/./").map_or(source.as_str(), |(root, _)| root);
     (root.into(), target.trim_end_matches('/').into())
 }

@@ -10,6 +10,7 @@ mod effect;
 mod files;
 mod long;
 mod lvm;
+mod reading;
 mod replication;
 mod report;
 mod rules;
@@ -23,6 +24,7 @@ mod world;
 use std::cell::{Ref, RefCell, RefMut};
 
 pub use files::{Files, Node, Owner};
+pub use reading::UnderWay;
 pub use rules::{Breach, Rule};
 pub use server::{Channel, Server};
 pub use shell::Twist;

@@ -1,6 +1,7 @@
 //! What must never be done, checked at every call. What a run tells and what it leaves is checked
 //! by the tests, at its end.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
@@ -11,7 +12,9 @@ use super::statements;
 use super::volumes::Content;
 use super::world::World;
 use crate::database::dialect::WRITE_LOGS;
+use crate::digest::Digest;
 use crate::host::{Act, Look, Session};
+use crate::manifest::{self, Manifest};
 use crate::store;
 
 /// An invariant.
@@ -195,10 +198,35 @@ fn whole(world: &World, from: &Path) -> Result<(), String> {
             return Err(format!("'{name}' was read from an overflowed snapshot"));
         }
     }
+    manifest(world, from)?;
     match world.files.below(from).find(|(_, node)| !node.synced) {
         Some((path, _)) => Err(format!("'{}' is not synced", path.display())),
         None => Ok(()),
     }
+}
+
+/// The record is sealed, its manifest is the one that is there, and that lists every file with its
+/// sum.
+fn manifest(world: &World, from: &Path) -> Result<(), String> {
+    let text = |name: &str| {
+        world.files.text(&from.join(name)).ok_or_else(|| format!("there is no '{name}'"))
+    };
+    let told = store::read(text(store::RECORD)?)?.manifest.ok_or("it tells of no manifest")?;
+    let list = text(manifest::FILE)?;
+    if told.blake3 != Digest::of(list.as_bytes()) {
+        return Err("the manifest is not that of the record".into());
+    }
+    let list = Manifest::parse(list).map_err(|why| format!("'{}', {why}", manifest::FILE))?;
+    let sums = list.entries.iter().filter_map(|one| Some((from.join(&one.path), one.blake3?)));
+    let there = world.files.below(from).filter(|(path, _)| {
+        let name = path.strip_prefix(from).ok().and_then(|rest| rest.iter().next()?.to_str());
+        name.is_some_and(store::is_tree)
+    });
+    let there = there.filter_map(|(path, node)| {
+        Some((path.clone(), Digest::of(node.text.as_ref()?.as_bytes())))
+    });
+    let (sums, there): (BTreeMap<_, _>, BTreeMap<_, _>) = (sums.collect(), there.collect());
+    if sums == there { Ok(()) } else { Err("the manifest is not that of the tree".into()) }
 }
 
 fn record(world: &World, from: &Path) -> Result<serde_json::Value, String> {

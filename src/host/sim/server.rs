@@ -53,6 +53,8 @@ pub struct Server {
     pub(super) last_resorts: (bool, bool),
     lock_session: Option<Line>,
     control_session: Option<Line>,
+    /// Never open: no jail is simulated.
+    drill_session: Option<Line>,
     last_connection: u64,
 }
 
@@ -106,6 +108,7 @@ impl Server {
             last_resorts: (false, false),
             lock_session: None,
             control_session: None,
+            drill_session: None,
             last_connection: 40,
         }
     }
@@ -146,6 +149,7 @@ impl Server {
         match session {
             Session::Lock => self.lock_session,
             Session::Control => self.control_session,
+            Session::Drill => self.drill_session,
         }
     }
 
@@ -169,6 +173,7 @@ impl Server {
         match session {
             Session::Lock => &mut self.lock_session,
             Session::Control => &mut self.control_session,
+            Session::Drill => &mut self.drill_session,
         }
     }
 
@@ -239,7 +244,7 @@ impl Server {
                 self.obey(number, &sql.text)
             }
             (None, Session::Control) => self.obey(0, &sql.text),
-            (None, Session::Lock) => Ok(()),
+            (None, Session::Lock | Session::Drill) => Ok(()),
         }
     }
 

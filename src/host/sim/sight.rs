@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::files::Files;
 use super::long;
+use super::reading;
 use super::report;
 use super::shell;
 use super::world::World;
@@ -27,7 +28,15 @@ pub(super) fn look(world: &mut World, what: &Look) -> Result<Answer, Fault> {
         // One process at a time runs here: whoever looks is alone.
         Look::RunLock(_) => Answer::Text(None),
         Look::List(path) => Answer::Names(world.files.names(path)),
-        Look::File(path) => Answer::Text(world.files.text(path).map(Into::into)),
+        Look::File(path) | Look::LongFile(path) => {
+            Answer::Text(world.files.text(path).map(Into::into))
+        }
+        Look::Tree(path) => Answer::Tree(reading::tree(world, path)?),
+        Look::Read(order) => {
+            reading::begin(world, order);
+            Answer::Done
+        }
+        Look::Readings(ms) => Answer::Readings(reading::hear(world, *ms)?),
         Look::Space(_) => Answer::Space(Space { total: Bytes(1 << 40), free: Bytes(1 << 39) }),
         Look::Usage(path) => Answer::Bytes(usage(&world.files, path)),
         Look::Run(cmd) => Answer::Text(Some(report::output(world, cmd))),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::files::{Files, Node, Owner};
 use super::long::{self, Long};
+use super::reading::UnderWay;
 use super::rules::{Breach, Rule};
 use super::server::Server;
 use super::shell::{self, Shell, Twist};
@@ -41,6 +42,8 @@ pub struct World {
     pub shell: Option<Shell>,
     /// The copy, while it goes on.
     pub long: Option<Long>,
+    /// The files that are being read.
+    pub reading: Option<UnderWay>,
     /// Whether the kernel lets a process be traced.
     pub traceable: bool,
     /// Whether the process has a mount namespace of its own.
@@ -142,6 +145,7 @@ impl World {
             dead_man: None,
             shell: None,
             long: None,
+            reading: None,
             traceable: true,
             isolated: false,
             signal: None,
@@ -226,6 +230,7 @@ impl World {
         self.server.close(Session::Lock);
         self.server.close(Session::Control);
         self.long = None;
+        self.reading = None;
         shell::orphan(self);
         self.mounts.retain(|one| !one.private);
         self.isolated = false;
@@ -292,6 +297,7 @@ impl World {
             (&one.mount.point, &one.mount.source, one.private).hash(&mut hash);
         }
         self.long.as_ref().map(Long::fingerprint).hash(&mut hash);
+        self.reading.as_ref().map(UnderWay::fingerprint).hash(&mut hash);
         (&self.frozen, self.isolated, self.signal, self.breaches.len()).hash(&mut hash);
         self.dead_man.as_ref().map(|one| one.until.is_some()).hash(&mut hash);
         self.machine.boot.hash(&mut hash);

@@ -9,7 +9,7 @@ use super::unseen;
 use crate::config::Config;
 use crate::host::{Ask, Host, Synchrony};
 use crate::ledger;
-use crate::store::{self, Listed, Summary};
+use crate::store::{self, Form, Found, Ours, Summary, What};
 use crate::units::{Bytes, Millis};
 
 const SET_IT: &str = "Look at 'timedatectl', which tells what keeps the clock, and let chrony or \
@@ -22,7 +22,7 @@ pub(super) fn look(
     now: Timestamp,
     notes: &mut Vec<Note>,
 ) -> Option<Summary> {
-    let all = match store::list(host, &config.destination.directory) {
+    let all = match store::find(host, &config.destination.directory) {
         Ok(all) => all,
         Err(fault) => {
             unseen(notes, Aspect::LastBackup, &fault);
@@ -30,13 +30,13 @@ pub(super) fn look(
         }
     };
     damaged(&all, notes);
-    let Some(newest) = all.into_iter().rev().find_map(|one| one.summary.ok()) else {
+    let Some(newest) = all.iter().rev().find_map(Found::counts) else {
         let found = format!("none at '{}'", config.destination.directory.display());
         warn(notes, Aspect::LastBackup, found);
         return None;
     };
-    age(&newest, now, notes);
-    Some(newest)
+    age(newest, now, notes);
+    Some(newest.summary.clone())
 }
 
 /// Whether the clock is kept right: backups are named by it, and their age is told by it.
@@ -53,20 +53,19 @@ pub(super) fn clock(host: &dyn Host, now: Timestamp, notes: &mut Vec<Note>) {
     }
 }
 
-fn damaged(all: &[Listed], notes: &mut Vec<Note>) {
-    for one in all {
-        if let Err(why) = &one.summary {
-            warn(notes, Aspect::LastBackup, format!("'{}': {why}", one.path.display()));
-        }
+fn damaged(all: &[Found], notes: &mut Vec<Note>) {
+    for one in all.iter().filter(|one| one.form == Form::Whole) {
+        let why = match &one.what {
+            Ok(What::Unclear(why)) => why.clone(),
+            Ok(_) => continue,
+            Err(fault) => fault.to_string(),
+        };
+        warn(notes, Aspect::LastBackup, format!("'{}': {why}", one.path.display()));
     }
 }
 
-fn age(newest: &Summary, now: Timestamp, notes: &mut Vec<Note>) {
-    let Ok(started) = newest.started.parse::<Timestamp>() else {
-        let found = format!("{}: began at '{}', which is no time", newest.run, newest.started);
-        warn(notes, Aspect::LastBackup, found);
-        return;
-    };
+fn age(newest: &Ours, now: Timestamp, notes: &mut Vec<Note>) {
+    let (started, newest) = (newest.began, &newest.summary);
     let old = now.duration_since(started);
     if old.is_negative() {
         let found = format!("it is {now}, and the backup {} began at {started}", newest.run);

@@ -2,9 +2,9 @@
 //! the snapshot will last.
 
 use super::golden::{SERVERS, check};
-use super::world::{THIN, World};
+use super::world::{BACKUP, THIN, World, entry};
 use crate::claim::Claim;
-use crate::host::{Rows, Synchrony};
+use crate::host::{Kind, Rows, Synchrony};
 use crate::plan::audit::Audit;
 use crate::plan::{Verdict, unlocked};
 use crate::ui;
@@ -13,7 +13,7 @@ use crate::units::Bytes;
 const MARIADB: &str = include_str!("../../../tests/facts/mariadb-10.11.txt");
 
 /// A backup of 3 GiB whose copy took 100 seconds, two hours before the audit.
-const NEWEST: &str = r#"{"run": "20261122T001226Z-000001", "state": "published",
+const NEWEST: &str = r#"{"host": "db2", "run": "20261122T001226Z-000001", "state": "published",
   "started": "2026-11-22T00:12:26Z", "copied": {"files": 7, "bytes": 3221225472},
   "window": {"waited_ms": 3, "locked_ms": 27}, "timings_ms": {"copy": 100000}}"#;
 
@@ -24,6 +24,9 @@ fn audit_of(change: impl FnOnce(&mut World)) -> Audit {
 }
 
 fn with_a_backup(world: &mut World) {
+    for path in ["20261122T001226Z-000001", "20261122T001226Z-000001/tree"] {
+        world.entries.extend([entry(&format!("/backup/{path}"), BACKUP, Kind::Directory)]);
+    }
     world.files.insert("/backup/20261122T001226Z-000001/backup.json".into(), NEWEST.into());
 }
 
@@ -192,7 +195,9 @@ fn every_claim_but_those_of_a_dead_lvm_undoes_an_act() {
 fn a_record_that_cannot_be_read_is_told() {
     let audit = audit_of(|world| {
         with_a_backup(world);
-        world.files.insert("/backup/20261121T001226Z-000001/backup.json".into(), "{".into());
+        let torn = "/backup/20261121T001226Z-000001";
+        world.entries.extend([entry(torn, BACKUP, Kind::Directory)]);
+        world.files.insert(format!("{torn}/backup.json").into(), "{".into());
     });
     let told = lines(&audit, "last backup");
     assert_eq!(told.len(), 2, "{told:?}");

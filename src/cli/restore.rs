@@ -1,0 +1,225 @@
+//! `holdstill restore`: a backup becomes a data directory again.
+
+use std::path::{Path, PathBuf};
+
+use super::{ConfigFile, linux, lock, machine, read, shown, table, tell};
+use crate::config::{self, Config};
+use crate::drill::TableName;
+use crate::error::{Code, Stop};
+use crate::host::dry::DryRun;
+use crate::host::linux::service::Service;
+use crate::host::{Act, Ask, Host};
+use crate::memory::{self, Finding, How, PROBLEMS_MAX};
+use crate::plan::{Aspect, Refusal};
+use crate::restore::make::{self, Shelf};
+use crate::restore::{self, Asked, Damage, Identity, Outcome, Plan};
+use crate::ui::{self, Manner, Screen, Streams};
+use crate::units::Millis;
+
+#[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch that is typed")]
+pub(super) struct Options {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Which: a run's id or a beginning of one, 'newest', or the path of a backup.
+    #[arg(value_name = "BACKUP")]
+    backup: String,
+    /// What becomes the data directory: an empty directory, or one that is not there yet.
+    #[arg(long, value_name = "DIR")]
+    to: PathBuf,
+    /// Where another directory of the backup goes, such as 'tree.2=/srv/undo'. Repeatable.
+    #[arg(long, value_name = "NAME=DIR", value_parser = tree)]
+    tree: Vec<(PathBuf, PathBuf)>,
+    /// Leave out a directory of the backup, such as 'tree.2'. Repeatable.
+    #[arg(long, value_name = "NAME")]
+    without: Vec<PathBuf>,
+    /// Give all files to this user, by name or number; as in the backup if left out.
+    #[arg(long, value_name = "USER[:GROUP]")]
+    owner: Option<String>,
+    /// Take one table of InnoDB out, as 'database.table': a private server recovers a throw-away
+    /// copy, and its files come into DIR, with what another server is to be told to import them.
+    #[arg(long, value_name = "TABLE", value_parser = TableName::parse, conflicts_with_all =
+        ["tree", "without", "owner", "keep_uuid", "write_statements", "dry_run", "json"])]
+    table: Option<TableName>,
+    /// Restore auto.cnf, too: the server that was backed up is gone and this one takes its place.
+    #[arg(long)]
+    keep_uuid: bool,
+    /// Restore a damaged or unproven backup, and tell what is damaged.
+    #[arg(long)]
+    damaged: bool,
+    /// Write the statements that make it a replica to a new file, instead of printing them.
+    #[arg(long, value_name = "FILE")]
+    write_statements: Option<PathBuf>,
+    /// Show what would be restored and where to, and touch nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Print one JSON object instead of a text.
+    #[arg(long)]
+    json: bool,
+}
+
+fn tree(text: &str) -> Result<(PathBuf, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, to)) if !name.is_empty() && !to.is_empty() => Ok((name.into(), to.into())),
+        _ => {
+            Err("expected a directory of the backup and one to restore it to: tree.2=/srv/undo"
+                .into())
+        }
+    }
+}
+
+impl Options {
+    fn asked(&self) -> Asked {
+        let plain = |path: &PathBuf| path.components().collect::<PathBuf>();
+        Asked {
+            backup: self.backup.clone(),
+            to: plain(&self.to),
+            trees: self.tree.iter().map(|(from, to)| (plain(from), plain(to))).collect(),
+            without: self.without.iter().map(plain).collect(),
+            owner: self.owner.clone(),
+            identity: self.identity(),
+            damage: if self.damaged { Damage::Taken } else { Damage::Refused },
+            statements: self.write_statements.clone(),
+        }
+    }
+
+    fn identity(&self) -> Identity {
+        if self.keep_uuid { Identity::Kept } else { Identity::New }
+    }
+}
+
+/// The plan; then, unless it is only asked, the restore.
+pub(super) fn restore(options: &Options) -> Result<Code, Stop> {
+    if let Some(name) = &options.table {
+        return table::table(&options.file, &options.asked(), name);
+    }
+    if options.dry_run {
+        let host = DryRun(linux()?);
+        let plan = plan(&host, options, configured(&host, options)?.as_ref())?;
+        ui::show(&if options.json {
+            ui::restore_json(&plan, options.identity(), None)
+        } else {
+            ui::restore_plan(&plan, options.identity()) + "nothing was touched\n"
+        })?;
+        return Ok(Code::Clean);
+    }
+    if options.json {
+        return whole(&mut machine()?, options);
+    }
+    let screen = Screen::new(Manner::Lines, Streams::standard(), Service::default());
+    whole(&mut shown(&screen, machine()?), options)
+}
+
+fn whole(host: &mut dyn Host, options: &Options) -> Result<Code, Stop> {
+    let config = configured(host, options)?;
+    if let Some(config) = &config {
+        keep_from_pruning(host, config, options)?;
+    }
+    let plan = plan(host, options, config.as_ref())?;
+    if !options.json {
+        ui::tell(&ui::restore_plan(&plan, options.identity()));
+    }
+    let mut lines = ui::RestoreTold::default();
+    let outcome = restore::restore(host, &plan, &mut |event| {
+        if let Some(line) = lines.line(event).filter(|_| !options.json) {
+            ui::tell(&line);
+        }
+    });
+    let written = write_statements(host, &plan, &outcome);
+    if let Some(config) = &config {
+        tell(&remember(host, config, &plan, &outcome));
+    }
+    if options.json {
+        ui::tell(&ui::restore_json(&plan, options.identity(), Some(&outcome)));
+    } else {
+        ui::tell(&ui::restored(&plan, options.identity(), &outcome));
+    }
+    ui::complain(&ui::restore_trouble(&plan, &outcome));
+    tell(&written);
+    Ok(if written.is_empty() { code(&outcome) } else { Code::Unexpected })
+}
+
+/// The configuration. Who names a path needs none: on a new host there may be nothing but the disk
+/// with the backups.
+fn configured(host: &dyn Host, options: &Options) -> Result<Option<Config>, Stop> {
+    let file = &options.file.config;
+    if options.backup.contains('/') && matches!(host.entry(file), Ok(None)) {
+        return Ok(None);
+    }
+    read(host, file).map(Some)
+}
+
+fn plan(host: &dyn Host, options: &Options, config: Option<&Config>) -> Result<Plan, Stop> {
+    let mut shelf = None;
+    if let Some(config) = config {
+        let destination = &config.destination.directory;
+        let found = config::destination_directory(host, destination).map_err(Refusal::from);
+        if !options.backup.contains('/') {
+            let refused = |refusal| Refusal { aspect: Some(Aspect::Destination), ..refusal };
+            found.map_err(refused)?;
+        }
+        shelf = Some(Shelf { destination, state_dir: &config.state_dir });
+    }
+    Ok(make::plan(host, &options.asked(), shelf.as_ref())?)
+}
+
+/// A pruning must not take away what is being restored, so the run lock is held if it is free. A
+/// backup that goes on is no reason to wait with a restore: it is told, and prunes at its end.
+fn keep_from_pruning(host: &mut dyn Host, config: &Config, options: &Options) -> Result<(), Stop> {
+    match lock(host, &config.state_dir, &format!("a restore of backup '{}'", options.backup)) {
+        Err(Stop::Busy { holder }) => {
+            tell(&[format!(
+                "another run is alive ({holder}): should it prune this backup, the restore fails"
+            )]);
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+/// The statements that attach it, once it is whole. What went wrong.
+fn write_statements(host: &mut dyn Host, plan: &Plan, outcome: &Outcome) -> Vec<String> {
+    let Some(path) = plan.statements.as_ref().filter(|_| outcome.unfinished.is_none()) else {
+        return Vec::new();
+    };
+    let text = restore::statements(&plan.record);
+    let written = host.act(&Act::WriteFile { path: path.clone(), text });
+    written
+        .err()
+        .map(|fault| format!("the statements are not written: {fault}"))
+        .into_iter()
+        .collect()
+}
+
+/// What was found wrong with the backup itself is remembered, as of any look at a part of it.
+fn remember(host: &mut dyn Host, config: &Config, plan: &Plan, outcome: &Outcome) -> Vec<String> {
+    let problems: Vec<String> = restore::of_backup(&outcome.problems);
+    if problems.is_empty() {
+        return Vec::new();
+    }
+    let finding = Finding {
+        at: host.machine().map(|machine| machine.began()).unwrap_or_default(),
+        took_ms: Millis(outcome.figures.took.0),
+        files: Some(plan.totals().0),
+        bytes: Some(outcome.figures.read),
+        ready_ms: None,
+        problems_found: problems.len() as u64,
+        problems: problems.into_iter().take(PROBLEMS_MAX).collect(),
+    };
+    let (state_dir, run) = (Path::new(&config.state_dir), &plan.run);
+    let noted = memory::remember(host, state_dir, run, How::Sample, finding);
+    noted.err().map(|fault| format!("the damage is not noted: {fault}")).into_iter().collect()
+}
+
+/// What was begun stays, so that the same command goes on.
+fn code(outcome: &Outcome) -> Code {
+    match &outcome.unfinished {
+        None if outcome.problems.is_empty() => Code::Clean,
+        None => Code::Damaged,
+        Some(unfinished) if !unfinished.left.is_empty() => Code::FailedLeft,
+        Some(unfinished) => match unfinished.signal.map(u8::try_from) {
+            Some(Ok(signal)) => Code::Interrupted(signal),
+            _ => Code::RolledBack,
+        },
+    }
+}

@@ -1,0 +1,61 @@
+//! The marker of a restore that is not over: a file in each directory that is restored to. Whoever
+//! finds it knows that the directory is not whole, and the same restore goes on there.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Asked, Identity, Owner, Place};
+use crate::host::UNFINISHED;
+
+/// The marker's name. Servers take no notice of a file that begins with a dot.
+pub(super) const NAME: &str = ".holdstill-restore.json";
+
+/// The version of its format.
+const VERSION: u32 = 1;
+
+/// What a restore does, as far as another one must do the same to go on.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Marker {
+    /// For a person who finds it.
+    about: String,
+    version: u32,
+    /// The run that made the backup.
+    pub(super) run: String,
+    /// What goes where.
+    places: Vec<(PathBuf, PathBuf)>,
+    without: Vec<PathBuf>,
+    identity: Identity,
+    owner: Option<String>,
+}
+
+impl Marker {
+    /// The marker of a restore.
+    pub(super) fn of(run: &str, asked: &Asked, owner: Option<Owner>, places: &[Place]) -> Self {
+        Self {
+            about: "This directory is not whole: a restore of holdstill is not over.".into(),
+            version: VERSION,
+            run: run.into(),
+            places: places.iter().map(|one| (one.from.clone(), one.to.clone())).collect(),
+            without: asked.without.clone(),
+            identity: asked.identity,
+            owner: owner.map(|owner| owner.to_string()),
+        }
+    }
+
+    /// Its text.
+    pub(super) fn text(&self) -> String {
+        // Strings and numbers alone: there is nothing in it that cannot be written.
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+
+    /// Reads one.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        serde_json::from_str(text).map_err(|error| error.to_string())
+    }
+}
+
+/// Whether a name in a directory is the marker's, finished or not.
+pub(super) fn is_name(name: &str) -> bool {
+    name.strip_suffix(UNFINISHED).unwrap_or(name) == NAME
+}

@@ -1,0 +1,405 @@
+//! The restore itself: directories and markers, the copy, the reading back, the handing over. The
+//! markers go last, so that a directory without one is whole.
+//!
+//! Nothing is undone: what was copied is what the same command goes on with. Deliberately absent:
+//! the verdict on a known damage, which the plan has.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::compare::{Compared, Problem, Whose, compare, content, shown};
+use super::{Damage, Owner, Place, Plan, Stands, Us, marker, target};
+use crate::copy::rsync::{self, Stats, Tail};
+use crate::host::{Act, Ask, Cmd, Exit, Fault, Host, Priority, Reading, ToRead};
+use crate::manifest::{Entry, Type};
+use crate::sums::{self, Progress};
+use crate::units::{Bytes, Millis};
+
+/// How long one command may copy: a week.
+const COPY_MS_MAX: Millis = Millis(7 * 24 * 3600 * 1000);
+
+/// How long one look at a copy or a reading lasts.
+const LISTEN: Millis = Millis(500);
+
+/// rsync's status where some files could not be copied and all others were (rsync(1)).
+const PARTIAL: i32 = 23;
+
+/// How many names one command is handed: their length is bounded, and so is an argument vector.
+const PARTS_MAX: usize = 400;
+
+/// How many problems make up the reason of a failure.
+const TOLD_MAX: usize = 3;
+
+/// Root alone, while a directory is not whole.
+const OURS: (Owner, u32) = (Owner { uid: 0, gid: 0 }, 0o700);
+
+/// Files, by their place's number and their path in it.
+type Chosen = BTreeSet<(usize, PathBuf)>;
+
+/// What a restore tells while it goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A phase begins.
+    Phase(&'static str),
+    /// So much of all is copied.
+    Copied(Progress),
+    /// So much of what is read at a time, which is one directory of the backup.
+    Read(PathBuf, Progress),
+    /// Files that were copied wrong are copied once more.
+    Again(usize),
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// What rsync copied; what was there already does not count.
+    pub copied: Stats,
+    /// How many bytes were read back.
+    pub read: Bytes,
+    /// How long it all took.
+    pub took: Millis,
+}
+
+/// How a restore ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// What was done until then.
+    pub figures: Figures,
+    /// What is not as the manifest says.
+    pub problems: Vec<Problem>,
+    /// Why it is not whole; nothing if it is.
+    pub unfinished: Option<Unfinished>,
+}
+
+/// Why a restore is not whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfinished {
+    /// In which phase it ended.
+    pub phase: &'static str,
+    /// Why.
+    pub fault: Fault,
+    /// The signal that ended it, if one did.
+    pub signal: Option<i32>,
+    /// The directories that something may be in.
+    pub left: Vec<PathBuf>,
+}
+
+/// A restore that goes on.
+struct Story<'a> {
+    host: &'a mut dyn Host,
+    plan: &'a Plan,
+    tell: &'a mut dyn FnMut(&Event),
+    phase: &'static str,
+    figures: Figures,
+    touched: bool,
+    /// What rsync could not do, though it went on.
+    complaint: Option<Fault>,
+}
+
+/// Restores. Whatever happens, what is there is not whole unless there is no marker in it; the same
+/// plan made anew goes on.
+pub fn restore(host: &mut dyn Host, plan: &Plan, tell: &mut dyn FnMut(&Event)) -> Outcome {
+    let began = host.now().unwrap_or_default();
+    let figures = Figures::default();
+    let (phase, touched, complaint) = ("begin", false, None);
+    let mut story = Story { host, plan, tell, phase, figures, touched, complaint };
+    let mut problems = Vec::new();
+    let ended = story.whole(&mut problems);
+    let unfinished = ended.err().map(|fault| story.unfinished(fault));
+    let now = story.host.now().unwrap_or(began);
+    let took = Millis(now.saturating_sub(began) / 1_000_000);
+    Outcome { figures: Figures { took, ..story.figures }, problems, unfinished }
+}
+
+impl Story<'_> {
+    fn whole(&mut self, problems: &mut Vec<Problem>) -> Result<(), Fault> {
+        self.enter("begin")?;
+        self.begin()?;
+        self.copy()?;
+        *problems = self.check(None)?;
+        if !problems.is_empty() {
+            *problems = self.again(std::mem::take(problems))?;
+        }
+        self.judge(problems)?;
+        self.hand_over()
+    }
+
+    fn enter(&mut self, phase: &'static str) -> Result<(), Fault> {
+        self.phase = phase;
+        (self.tell)(&Event::Phase(phase));
+        heed_signal(self.host)
+    }
+
+    /// The directories are there, ours alone, and marked.
+    fn begin(&mut self) -> Result<(), Fault> {
+        for place in &self.plan.places {
+            self.touched = true;
+            match place.stands {
+                Stands::Absent => drop(self.host.act(&Act::NewDir(place.to.clone()))?),
+                Stands::Empty | Stands::Begun => self.take(place)?,
+            }
+            let path = place.to.join(marker::NAME);
+            self.host.act(&Act::WriteFile { path, text: self.plan.marker.clone() })?;
+        }
+        Ok(())
+    }
+
+    /// Nobody else can put anything into a directory that is ours; so what it was planned with is
+    /// looked at once more.
+    fn take(&mut self, place: &Place) -> Result<(), Fault> {
+        let (owner, mode) = OURS;
+        self.own(&place.to, owner, mode)?;
+        let is_empty = |name: &String| marker::is_name(name) || name == target::LOST_AND_FOUND;
+        let names = self.host.list(&place.to)?;
+        if place.stands == Stands::Empty && !names.iter().all(is_empty) {
+            let path = place.to.display();
+            return Err(Fault::refused(format!("'{path}' is not empty any more")));
+        }
+        Ok(())
+    }
+
+    fn own(&mut self, path: &Path, owner: Owner, mode: u32) -> Result<(), Fault> {
+        let owner = (self.plan.us == Us::Root).then_some((owner.uid, owner.gid));
+        self.host.act(&Act::Own { path: path.into(), owner, mode }).map(drop)
+    }
+
+    /// Everything is copied and on stable storage. What is there already and has size and time of
+    /// the original is not copied again.
+    fn copy(&mut self) -> Result<(), Fault> {
+        self.enter("copy")?;
+        let (_, of) = self.plan.totals();
+        let mut before = Bytes(0);
+        self.complaint = None;
+        for place in &self.plan.places {
+            // What is missing is told by its name when everything is compared.
+            let there = self.host.list(&self.plan.backup.join(&place.from))?;
+            for cmd in commands(self.plan, place, &there)? {
+                let stats = self.copy_one(cmd, before, of)?;
+                self.figures.copied.add(stats);
+                before = Bytes(before.0 + stats.bytes.0);
+            }
+            self.host.act(&Act::SyncFs(place.to.clone()))?;
+        }
+        Ok(())
+    }
+
+    fn copy_one(&mut self, cmd: Cmd, before: Bytes, of: Bytes) -> Result<Stats, Fault> {
+        let mut tail = Tail::default();
+        self.host.act(&Act::Start { cmd, priority: Priority::default() })?;
+        loop {
+            let said = self.host.hear(LISTEN)?;
+            if let Some(progress) = said.lines.iter().filter_map(|line| tail.read(line)).last() {
+                let bytes = progress.after(before).bytes;
+                (self.tell)(&Event::Copied(Progress { bytes, total: of }));
+            }
+            if let Some(exit) = said.exit {
+                return self.ended(&exit).map(|()| tail.stats());
+            }
+            heed_signal(self.host)?;
+        }
+    }
+
+    /// Where something could not be copied, the rest was: what is compared later says which.
+    fn ended(&mut self, exit: &Exit) -> Result<(), Fault> {
+        let fault = match exit.code {
+            Some(0) => return Ok(()),
+            Some(code) => Fault::unsure(format!("rsync ended with status {code}: {}", exit.stderr)),
+            None => return Err(Fault::unsure("rsync was ended by a signal")),
+        };
+        if exit.code != Some(PARTIAL) {
+            return Err(fault);
+        }
+        self.complaint.get_or_insert(fault);
+        Ok(())
+    }
+
+    /// What is not as it should be; of the files' contents only those that are asked for.
+    fn check(&mut self, only: Option<&Chosen>) -> Result<Vec<Problem>, Fault> {
+        self.enter("read back")?;
+        let plan = self.plan;
+        let mut problems = Vec::new();
+        for (at, place) in plan.places.iter().enumerate() {
+            let Compared { problems: found, readable } =
+                compare(place, self.host.tree(&place.to)?, plan.owner);
+            problems.extend(found);
+            let wanted = |entry: &&Entry| {
+                readable.contains(&entry.path)
+                    && only.is_none_or(|only| only.contains(&(at, entry.path.clone())))
+            };
+            let files: Vec<&Entry> = place.entries.iter().filter(wanted).collect();
+            problems.extend(self.contents(place, &place.to, &files, Whose::Copy)?);
+        }
+        Ok(problems)
+    }
+
+    /// Reads files; what is not as the manifest says.
+    fn contents(
+        &mut self,
+        place: &Place,
+        directory: &Path,
+        files: &[&Entry],
+        whose: Whose,
+    ) -> Result<Vec<Problem>, Fault> {
+        let files: Vec<&&Entry> =
+            files.iter().filter(|one| one.is == Type::File && one.blake3.is_some()).collect();
+        let to_read = files.iter().map(|one| ToRead { path: one.path.clone(), size: one.size });
+        let (directory, priority) = (directory.to_owned(), Priority::default());
+        let reading = Reading { directory, files: to_read.collect(), priority };
+        if files.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (host, tell) = (&*self.host, &mut *self.tell);
+        let sums = sums::read(host, reading, &mut |progress| {
+            tell(&Event::Read(place.from.clone(), progress));
+            heed_signal(host)
+        })?;
+        self.figures.read.0 += files.iter().map(|one| one.size.0).sum::<u64>();
+        let judged = files.iter().zip(&sums);
+        Ok(judged.filter_map(|(entry, sum)| content(place, entry, sum, whose)).collect())
+    }
+
+    /// Finds out whether the backup is damaged or the copy went wrong. What is right in the backup
+    /// is copied once more; what is not stays a problem.
+    fn again(&mut self, problems: Vec<Problem>) -> Result<Vec<Problem>, Fault> {
+        let suspects: BTreeSet<String> = problems
+            .iter()
+            .filter(|one| one.is_of_content())
+            .map(|one| one.of.path.clone())
+            .collect();
+        if suspects.is_empty() {
+            return Ok(problems);
+        }
+        self.enter("look at the backup")?;
+        let plan = self.plan;
+        let (mut damaged, mut wrong) = (Vec::new(), Chosen::new());
+        for (at, place) in plan.places.iter().enumerate() {
+            let is_suspect = |entry: &&Entry| {
+                entry.is == Type::File && suspects.contains(&shown(place, &entry.path))
+            };
+            let files: Vec<&Entry> = place.entries.iter().filter(is_suspect).collect();
+            let directory = plan.backup.join(&place.from);
+            let found = self.contents(place, &directory, &files, Whose::Backup)?;
+            let bad: BTreeSet<&str> = found.iter().map(|one| one.of.path.as_str()).collect();
+            for entry in files.into_iter().filter(|one| one.blake3.is_some()) {
+                if !bad.contains(shown(place, &entry.path).as_str()) {
+                    self.host.act(&Act::RemoveFile(place.to.join(&entry.path)))?;
+                    wrong.insert((at, entry.path.clone()));
+                }
+            }
+            damaged.extend(found);
+        }
+        let mut rest = problems;
+        if !wrong.is_empty() {
+            (self.tell)(&Event::Again(wrong.len()));
+            self.copy()?;
+            rest = self.check(Some(&wrong))?;
+        }
+        // Whatever is of the backup was told as such.
+        let told: BTreeSet<&str> = damaged.iter().map(|one| one.of.path.as_str()).collect();
+        rest.retain(|one| !told.contains(one.of.path.as_str()));
+        damaged.extend(rest);
+        Ok(damaged)
+    }
+
+    /// A problem is a failure, unless the operator takes what there is; so is what rsync complained
+    /// of where no problem explains it.
+    fn judge(&self, problems: &[Problem]) -> Result<(), Fault> {
+        match (&self.complaint, problems.is_empty(), self.plan.damage) {
+            (Some(fault), true, _) => return Err(fault.clone()),
+            (None, true, _) | (_, _, Damage::Taken) => return Ok(()),
+            (_, false, Damage::Refused) => {}
+        }
+        let told: Vec<String> = problems.iter().take(TOLD_MAX).map(Problem::to_string).collect();
+        let more = problems.len().saturating_sub(TOLD_MAX);
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        Err(Fault::refused(format!("{}{more}", told.join("; "))))
+    }
+
+    /// The directories are given to whom they belong; then they are whole.
+    fn hand_over(&mut self) -> Result<(), Fault> {
+        self.enter("hand over")?;
+        for place in &self.plan.places {
+            let Entry { uid, gid, mode, .. } = place.root;
+            let owner = self.plan.owner.unwrap_or(Owner { uid, gid });
+            self.own(&place.to, owner, mode)?;
+        }
+        // The data directory's goes last: what else the server needs is whole by then.
+        self.plan.places.iter().rev().try_for_each(|place| self.unmark(place))
+    }
+
+    /// The commit point of a directory. An error there is ambiguous: look, do not assume.
+    fn unmark(&mut self, place: &Place) -> Result<(), Fault> {
+        let path = place.to.join(marker::NAME);
+        let Err(fault) = self.host.act(&Act::RemoveFile(path.clone())) else { return Ok(()) };
+        match self.host.entry(&path) {
+            Ok(None) => self.host.act(&Act::SyncFs(place.to.clone())).map(drop),
+            _ => Err(fault),
+        }
+    }
+
+    /// What is under way ends; what is there stays.
+    fn unfinished(&mut self, fault: Fault) -> Unfinished {
+        let ended = self.host.act(&Act::End);
+        let fault = match ended {
+            Err(still) => fault.during(&format!("the copy does not end ({still})")),
+            Ok(_) => fault,
+        };
+        let stands = |place: &&Place| {
+            self.touched && self.host.entry(&place.to).is_ok_and(|entry| entry.is_some())
+        };
+        let left = self.plan.places.iter().filter(stands).map(|place| place.to.clone()).collect();
+        let signal = self.host.signal().unwrap_or_default();
+        Unfinished { phase: self.phase, fault, signal, left }
+    }
+}
+
+fn heed_signal(host: &dyn Host) -> Result<(), Fault> {
+    match host.signal()? {
+        None => Ok(()),
+        Some(signal) => Err(Fault::refused(format!("interrupted by signal {signal}"))),
+    }
+}
+
+/// The commands that copy a place, each with some of what is right in it: so the directory itself
+/// stays ours alone. A file that is interrupted keeps its name and is known by its time, which
+/// rsync sets last.
+fn commands(plan: &Plan, place: &Place, there: &[String]) -> Result<Vec<Cmd>, Fault> {
+    let root = plan.backup.join(&place.from);
+    let mut parts = Vec::new();
+    for entry in place.entries.iter().filter(|one| one.path.components().count() == 1) {
+        let name = entry.path.to_str().ok_or_else(|| Fault::refused("a name is no text"))?;
+        parts.extend(there.iter().find(|one| *one == name).cloned());
+    }
+    let excludes: Vec<String> = place.excluded.iter().map(|path| anchored(path)).collect();
+    let command = |parts: &[String]| {
+        let mut cmd = rsync::command(&rsync::Order {
+            rsync: &plan.rsync,
+            root: &root,
+            parts,
+            excludes: &excludes,
+            target: &place.to,
+            bandwidth_max: None,
+            ms_max: COPY_MS_MAX,
+        });
+        let mut more = vec!["--inplace".to_owned()];
+        more.extend(plan.owner.map(|owner| format!("--chown={owner}")));
+        cmd.args.splice(0..0, more);
+        cmd
+    };
+    Ok(parts.chunks(PARTS_MAX).map(command).collect())
+}
+
+/// A path as a pattern of rsync that means nothing else (rsync(1), "PATTERN MATCHING RULES"): a
+/// backslash takes a wildcard's meaning only where there is a wildcard.
+fn anchored(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let wild = |letter: char| matches!(letter, '*' | '?' | '[');
+    if !text.contains(wild) {
+        return format!("/{text}");
+    }
+    let escaped = text.chars().flat_map(|letter| {
+        let mark = (wild(letter) || letter == '\\').then_some('\\');
+        mark.into_iter().chain([letter])
+    });
+    format!("/{}", escaped.collect::<String>())
+}
