@@ -32,6 +32,27 @@ total      the run from start to end; holdstill's has a whole copy in it, the ot
 floor      device-mapper's suspend and resume alone, without lock, snapshot or process
 none       on a replica that stands, without a lock; worst and p99 are its primary's writers'
 """
+COPY, READ = "rsync -a", "cat"
+# Each way with bytes, and the plain one beside which it is measured.
+DATA_BASE = {
+    COPY: COPY,
+    "cp -a": COPY,
+    "holdstill: copied": COPY,
+    "holdstill: copied, read back, summed": COPY,
+    "holdstill: whole run": COPY,
+    "mariadb-backup: copied": COPY,
+    "mariadb-backup: copied and prepared": COPY,
+    READ: READ,
+    "holdstill verify": READ,
+    "holdstill drill": READ,
+}
+DATA_EXPLAINED = """\
+copied     from a mounted snapshot with cold pages; the snapshot itself is counted in the whole run
+           alone; mariadb-backup reads the files of the running server and its log
+prepared   the server's log applied to the copy, before which no server starts on it
+verify     every byte of the backup read from cold pages, its sum and its pages checked; a drill
+           starts a server on a throw-away copy and checks its tables
+"""
 
 
 def draw(about, rows, notes):
@@ -40,6 +61,18 @@ def draw(about, rows, notes):
         parts.append(section(volume, devices, rows, notes))
     parts += [notes_text(notes), EXPLAINED]
     return "\n".join(part for part in parts if part)
+
+
+def draw_data(about, rows):
+    """The ways with bytes: each beside the plain one that does the same work."""
+    ways = {way: [row for row in rows if row["way"] == way] for way in DATA_BASE}
+    measured = {way: statistics.median(row["ms"] for row in ways[way]) for way in ways if ways[way]}
+    lines = [("way", "runs", "ms", "MiB", "MiB/s", "ratio", "to")]
+    for way, ms in measured.items():
+        mib, base = ways[way][0]["mib"], DATA_BASE[way]
+        cells = (number(ms), number(mib), number(mib * 1000 / ms), ratio(ms, measured.get(base)))
+        lines.append((way, str(len(ways[way])), *cells, base))
+    return f"{title(about)}\nMedians.\n\n{columns(lines)}\n{DATA_EXPLAINED}"
 
 
 def title(about):

@@ -44,6 +44,8 @@ POWER |= {f"power_{phase}": [phase] for phase in power.ALL}
 def choose(name):
     if name in cases.GROUPS:
         return cases.GROUPS[name]
+    if name.removesuffix(cases.TODAY) in cases.GROUPS:
+        return cases.of_today(name)
     found = [case for case in cases.ALL if case.__name__ == name]
     if not found:
         sys.exit(f"no case or group '{name}'; there are: {' '.join(names_of_all())}")
