@@ -46,11 +46,12 @@ impl Surroundings {
         let above = above(host, path, parent)?;
         let name = path.file_name().unwrap_or_default();
         let real = entry.map_or_else(|| above.real.join(name), |entry| entry.real);
+        // First: the hint of the others must not be tried on a server's data directory.
+        self.apart(host, path, &real)?;
         kept_from_others(host, path, parent)?;
         if let Some(parent) = real.parent() {
             kept_from_others(host, path, parent)?;
         }
-        self.apart(host, path, &real)?;
         self.writable(&Entry { real: real.clone(), ..above })?;
         Ok(real)
     }
