@@ -25,7 +25,7 @@ def main(names):
     SETTINGS.update(name.split("=", 1) for name in names if "=" in name)
     phases = [phase for name in names for phase in POWER.get(name, [])]
     words = [name for name in names if "=" not in name and name not in POWER]
-    chosen = by_world([case for name in words for case in choose(name)])
+    chosen = by_world(list(dict.fromkeys(case for name in words for case in choose(name))))
     print(f"lab: {version()}, {len(chosen) + len(phases)} cases", flush=True)
     results = [run_case(case) for case in chosen]
     passed, failed = results.count(True), results.count(False)
