@@ -3,7 +3,8 @@
 //! The modules in reading order: what is meant ([`config`], and [`init`], which writes the first
 //! one), what is decided ([`plan`]), what is done ([`run`]), what may be left behind ([`claim`],
 //! [`ledger`], [`settle`], [`recover`]), what is kept and proven ([`store`], [`manifest`],
-//! [`proof`], [`verify`], [`pages`], [`memory`], [`retention`]), what others are told
+//! [`proof`], [`verify`], [`pages`], [`memory`], [`readers`],
+//! [`retention`]), what others are told
 //! ([`aftermath`], [`history`], [`textfile`], [`hooks`], [`check`], [`catalog`], [`report`]), and
 //! the seam to the machine ([`host`]).
 
@@ -35,6 +36,7 @@ pub mod manifest;
 pub mod memory;
 pub mod pages;
 pub mod proof;
+pub mod readers;
 pub mod recover;
 pub mod restore;
 pub mod retention;

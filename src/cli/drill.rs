@@ -123,7 +123,8 @@ fn carried(
     // First by looking alone: what is refused is refused before anything is touched.
     load_overlay(host)?;
     drill::plan(host, config, run)?;
-    match drill::begin(host, &config.state_dir, run.unwrap_or("the newest backup"))? {
+    let who = format!("a drill of {}", run.unwrap_or("the newest backup"));
+    match drill::begin(host, &config.state_dir, &who)? {
         Settled::Nothing => {}
         Settled::Removed(home) => removed(&home),
         Settled::Alive(holder) => return Err(Stop::Busy { holder }),

@@ -27,6 +27,7 @@ use crate::hooks;
 use crate::host::linux::{self, Linux, deadman};
 use crate::host::traced::Traced;
 use crate::host::{Act, Ask, Fault, Host, Login, jail};
+use crate::readers;
 use crate::ui::{self, Screen};
 
 /// Where the configuration is looked for.
@@ -221,12 +222,22 @@ fn login(host: &dyn Host, config: &Config) -> Result<Login, Stop> {
     login.map_err(|complaint| Stop::Usage(vec![complaint]))
 }
 
+/// Keeps what is read from being removed meanwhile. Where that cannot be had it is told: nobody
+/// restores or verifies at leisure.
+fn keep(host: &mut dyn Host, state_dir: &Path, kind: &str, who: &str) {
+    match readers::begin(host, state_dir, kind, who) {
+        Ok(None) => {}
+        Ok(Some(why)) => tell(&[why]),
+        Err(fault) => tell(&[format!("what is read is not kept from a pruning: {fault}")]),
+    }
+}
+
 /// Takes the run lock, or tells who has it; taken again by the same process it only says more.
 fn lock(host: &mut dyn Host, state_dir: &Path, who: &str) -> Result<(), Stop> {
     host.act(&Act::MakeDir(state_dir.into()))?;
     let machine = host.machine()?;
     let text = format!("{who}, process {}, since {}", machine.pid, machine.began());
-    match host.act(&Act::TakeRunLock { path: state_dir.join("lock"), text }) {
+    match host.act(&Act::TakeRunLock { path: state_dir.join(readers::RUN_LOCK), text }) {
         Ok(_) => Ok(()),
         Err(Fault::Refused(holder)) => Err(Stop::Busy { holder: holder.why }),
         Err(other) => Err(other.into()),

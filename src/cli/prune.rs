@@ -2,12 +2,12 @@
 
 use super::{ConfigFile, linux, lock, machine, read, shown, tell};
 use crate::config::{self, Config};
-use crate::drill;
 use crate::error::{Code, Stop};
 use crate::host::Host;
 use crate::host::dry::DryRun;
 use crate::host::linux::service::Service;
 use crate::plan::{Aspect, Refusal};
+use crate::readers;
 use crate::retention::{self, Pruned, Pruning, Rules};
 use crate::run::Outcome;
 use crate::ui::{self, Manner, Screen, Streams};
@@ -33,8 +33,8 @@ pub(super) fn prune(options: &Options) -> Result<Code, Stop> {
     let config = read(&host, &options.file.config)?;
     let Some(rules) = rules(&config) else { return Ok(Code::Clean) };
     place(&host, &config)?;
-    lock(&mut host, &config.state_dir, "a pruning")?;
-    if let Some(holder) = drill::alive(&host, &config.state_dir)? {
+    lock(&mut host, &config.state_dir, &format!("a pruning, {}", readers::REMOVES))?;
+    if let Some(holder) = readers::alive(&host, &config.state_dir)? {
         return Err(Stop::Busy { holder });
     }
     let pruning = surveyed(&host, &config, rules)?;
@@ -98,10 +98,11 @@ pub(super) fn after(
     outcome: &Outcome,
     screen: &Screen,
 ) -> Vec<String> {
-    match drill::alive(host, &config.state_dir) {
-        Ok(None) => {}
-        Ok(Some(holder)) => return vec![format!("no old backup is removed: {holder} is alive")],
-        Err(fault) => return vec![format!("no old backup is removed: {fault}")],
+    if config.retention.is_none() {
+        return Vec::new();
+    }
+    if let Err(why) = alone(host, config, run) {
+        return vec![format!("no old backup is removed: {why}")];
     }
     let (pruning, done) = match retention::after(host, config, run, outcome) {
         Ok(Some(pruned)) => pruned,
@@ -115,4 +116,16 @@ pub(super) fn after(
         told.push(format!("interrupted by signal {signal}: the next run goes on with old backups"));
     }
     told
+}
+
+/// Says in the run lock what comes, and that nobody reads what may go. Only in this order: a reader
+/// that begins meanwhile sees one of the two.
+fn alone(host: &mut dyn Host, config: &Config, run: &str) -> Result<(), String> {
+    let who = format!("run {run}, {}", readers::REMOVES);
+    lock(host, &config.state_dir, &who).map_err(|stop| stop.to_string())?;
+    match readers::alive(host, &config.state_dir) {
+        Ok(None) => Ok(()),
+        Ok(Some(holder)) => Err(format!("{holder} is alive")),
+        Err(fault) => Err(fault.to_string()),
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{ConfigFile, linux, lock, machine, read, shown, table, tell};
+use super::{ConfigFile, keep, linux, machine, read, shown, table, tell};
 use crate::config::{self, Config};
 use crate::drill::TableName;
 use crate::error::{Code, Stop};
@@ -11,6 +11,7 @@ use crate::host::linux::service::Service;
 use crate::host::{Act, Ask, Host};
 use crate::memory::{self, Finding, How, PROBLEMS_MAX};
 use crate::plan::{Aspect, Refusal};
+use crate::readers;
 use crate::restore::make::{self, Shelf};
 use crate::restore::{self, Asked, Damage, Identity, Outcome, Plan};
 use crate::ui::{self, Manner, Screen, Streams};
@@ -113,7 +114,8 @@ pub(super) fn restore(options: &Options) -> Result<Code, Stop> {
 fn whole(host: &mut dyn Host, options: &Options) -> Result<Code, Stop> {
     let config = configured(host, options)?;
     if let Some(config) = &config {
-        keep_from_pruning(host, config, options)?;
+        let who = format!("a restore of backup '{}'", options.backup);
+        keep(host, &config.state_dir, readers::RESTORE, &who);
     }
     let plan = plan(host, options, config.as_ref())?;
     if !options.json {
@@ -161,20 +163,6 @@ fn plan(host: &dyn Host, options: &Options, config: Option<&Config>) -> Result<P
         shelf = Some(Shelf { destination, state_dir: &config.state_dir });
     }
     Ok(make::plan(host, &options.asked(), shelf.as_ref())?)
-}
-
-/// A pruning must not take away what is being restored, so the run lock is held if it is free. A
-/// backup that goes on is no reason to wait with a restore: it is told, and prunes at its end.
-fn keep_from_pruning(host: &mut dyn Host, config: &Config, options: &Options) -> Result<(), Stop> {
-    match lock(host, &config.state_dir, &format!("a restore of backup '{}'", options.backup)) {
-        Err(Stop::Busy { holder }) => {
-            tell(&[format!(
-                "another run is alive ({holder}): should it prune this backup, the restore fails"
-            )]);
-            Ok(())
-        }
-        other => other,
-    }
 }
 
 /// The statements that attach it, once it is whole. What went wrong.

@@ -30,7 +30,8 @@ pub(super) fn table(file: &ConfigFile, asked: &Asked, table: &TableName) -> Resu
     let cp = program(&host, "cp")?;
     jail::load_overlay(&mut host)?;
     drill::plan(&host, &config, Some(&run))?;
-    match drill::begin(&mut host, &config.state_dir, &run)? {
+    let who = format!("a restore of {} of {run}", table.quoted());
+    match drill::begin(&mut host, &config.state_dir, &who)? {
         Settled::Nothing => {}
         Settled::Removed(home) => jail::removed(&home),
         Settled::Alive(holder) => return Err(Stop::Busy { holder }),

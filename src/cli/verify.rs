@@ -1,14 +1,15 @@
 //! `holdstill verify`: backups are read and held against their manifests, and what was found is
-//! remembered. No run lock: it changes nothing of a backup, and takes hours of a large one.
+//! remembered. A lock against removals alone: it changes nothing of a backup, and takes hours.
 
 use std::str::FromStr;
 
-use super::{ConfigFile, machine, read};
+use super::{ConfigFile, keep, machine, read};
 use crate::config::{self, Config};
 use crate::error::{Code, Stop};
 use crate::host::{Ask, Fault, Host};
 use crate::memory;
 use crate::plan::{Aspect, Refusal};
+use crate::readers;
 use crate::store::Missing;
 use crate::ui::verify::{Answer, Bar, text};
 use crate::ui::{self, Sheet};
@@ -49,6 +50,9 @@ pub(super) fn verify(options: &Options) -> Result<Code, Stop> {
     let missing =
         |why: Missing| Stop::Usage(vec![config::Complaint::new(why.what(destination), why.hint())]);
     let chosen = verify::choose(&host.list(destination)?, &which).map_err(missing)?;
+    let what = chosen.first().filter(|_| chosen.len() == 1).map_or("backups", String::as_str);
+    let who = format!("a verification of {what}");
+    keep(&mut host, &config.state_dir, readers::VERIFY, &who);
     let mut worst = Code::Clean;
     for run in &chosen {
         let ended = one(&mut host, &config, run, options);

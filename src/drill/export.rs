@@ -129,22 +129,22 @@ impl Stage<'_> {
             let why = self.report.problems.first().cloned().unwrap_or_default();
             return Err(Fault::refused(why));
         }
-        let server = self.meet()?;
+        let server = self.visit.meet()?;
         let create = self.definition(&server, order.table)?;
         let text = format!("FLUSH TABLES {} FOR EXPORT", order.table.quoted());
-        let ms_max = self.left()?;
-        self.host.act(&Act::Sql(Sql { session: Session::Drill, text, ms_max }))?;
+        let ms_max = self.visit.left()?;
+        self.visit.host.act(&Act::Sql(Sql { session: Session::Drill, text, ms_max }))?;
         let (directory, files) = self.files()?;
-        self.host.act(&Act::NewDir(order.to.into()))?;
+        self.visit.host.act(&Act::NewDir(order.to.into()))?;
         let bytes = self.take(order, &directory, &files)?;
         let text = "UNLOCK TABLES".to_owned();
-        self.host.act(&Act::Sql(Sql { session: Session::Drill, text, ms_max }))?;
+        self.visit.host.act(&Act::Sql(Sql { session: Session::Drill, text, ms_max }))?;
         let schema = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let told = Told { server: &server, run: &self.drill.backup, order, create: &create };
         for (name, text) in [(DISCARD, told.discard()), (IMPORT, told.import())] {
-            self.host.act(&Act::WriteReadable { path: order.to.join(name), text })?;
+            self.visit.host.act(&Act::WriteReadable { path: order.to.join(name), text })?;
         }
-        self.host.act(&Act::SyncFs(order.to.into()))?;
+        self.visit.host.act(&Act::SyncFs(order.to.into()))?;
         let steps = told.steps(&schema, &files);
         Ok(Exported { files, bytes, ready_ms: self.report.ready_ms, steps })
     }
@@ -152,8 +152,8 @@ impl Stage<'_> {
     /// The statement that makes the table, if it is one that can be taken out.
     fn definition(&mut self, server: &Server, table: &TableName) -> Result<String, Fault> {
         let (schema, name) = (quoted(&table.schema), quoted(&table.table));
-        let ms_max = self.left()?;
-        let rows = self.ask(
+        let ms_max = self.visit.left()?;
+        let rows = self.visit.ask(
             &format!(
                 "SELECT ENGINE AS engine, CREATE_OPTIONS AS options FROM information_schema.TABLES \
                  WHERE TABLE_SCHEMA = {schema} AND TABLE_NAME = {name}"
@@ -179,7 +179,7 @@ impl Stage<'_> {
                  backup, and dump the table"
             )));
         }
-        let rows = self.ask(&format!("SHOW CREATE TABLE {told}"), ms_max)?;
+        let rows = self.visit.ask(&format!("SHOW CREATE TABLE {told}"), ms_max)?;
         let create = rows.get(0, "Create Table").map(String::from);
         create.ok_or_else(|| Fault::refused(format!("{told} is no table")))
     }
@@ -187,13 +187,13 @@ impl Stage<'_> {
     /// The files that the export has made or marked: where they are, seen from here, and their
     /// names. No other table was exported, so whatever has a `.cfg` is of this one.
     fn files(&mut self) -> Result<(PathBuf, Vec<String>), Fault> {
-        let pid = self.log.pid.ok_or_else(|| Fault::refused("the jail has no process"))?;
+        let pid = self.visit.log.pid.ok_or_else(|| Fault::refused("the jail has no process"))?;
         let data = self.drill.past.datadir();
         let inside = data.strip_prefix("/").unwrap_or(&data);
         let data = PathBuf::from(format!("/proc/{pid}/root")).join(inside);
-        for schema in self.host.list(&data)? {
+        for schema in self.visit.host.list(&data)? {
             let directory = data.join(schema);
-            let names = self.host.list(&directory)?;
+            let names = self.visit.host.list(&directory)?;
             let stems: Vec<&str> =
                 names.iter().filter_map(|name| name.strip_suffix(".cfg")).collect();
             let is_of_it = |name: &&String| {
@@ -225,10 +225,10 @@ impl Stage<'_> {
                 .into();
         args.extend(files.iter().map(|name| directory.join(name).display().to_string()));
         args.push(format!("{}/", order.to.display()));
-        let (program, ms_max) = (order.cp.to_owned(), self.left()?);
-        self.host.act(&Act::Run(Cmd { program, args, ms_max, overrun: Overrun::End }))?;
-        self.host.act(&Act::SyncFs(order.to.into()))?;
-        let tree = self.host.tree(order.to)?;
+        let (program, ms_max) = (order.cp.to_owned(), self.visit.left()?);
+        self.visit.host.act(&Act::Run(Cmd { program, args, ms_max, overrun: Overrun::End }))?;
+        self.visit.host.act(&Act::SyncFs(order.to.into()))?;
+        let tree = self.visit.host.tree(order.to)?;
         let size = |name: &String| {
             tree.found.iter().find(|one| one.path == Path::new(name)).map(|one| one.size)
         };
@@ -248,7 +248,7 @@ impl Stage<'_> {
     fn sums(&mut self, directory: &Path, files: &[ToRead]) -> Result<Vec<Digest>, Fault> {
         let (directory, priority) = (directory.to_owned(), Priority::default());
         let reading = Reading { directory, files: files.into(), priority };
-        let host = &*self.host;
+        let host = &*self.visit.host;
         let sums = sums::read(host, reading, &mut |_| heed_signal(host))?;
         let sums = sums.into_iter().map(|sum| sum.map(|sum| sum.blake3));
         sums.collect::<Result<_, String>>().map_err(Fault::refused)

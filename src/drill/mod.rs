@@ -18,11 +18,12 @@ mod place;
 mod plan;
 mod report;
 mod story;
+mod visit;
 #[cfg(test)]
 mod tests;
 
 pub use export::{Export, Exported, Order as ExportOrder, TableName, export};
-pub use place::{Settled, alive, begin, settle};
+pub use place::{Settled, begin, settle};
 pub use plan::{Drill, Way, plan};
 pub use report::{Checked, Event, Report, remember};
 pub use story::{Outcome, drill};

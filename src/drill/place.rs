@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::host::{Act, Ask, Fault, Host};
+use crate::readers;
 
-/// The lock's file in the state directory: one drill at a time.
-const LOCK: &str = "drill.lock";
 /// The file that names the directory.
 const NOTE: &str = "drill.json";
 /// What every directory of a drill is called first.
@@ -82,12 +81,13 @@ impl Place {
     }
 }
 
-/// Takes the drill lock, or tells who has it; then removes what a dead drill left.
-pub fn begin(host: &mut dyn Host, state_dir: &Path, of: &str) -> Result<Settled, Fault> {
+/// Takes the drill lock, or tells who has it; then removes what a dead drill left. `who` are we, in
+/// words, for those who come too late.
+pub fn begin(host: &mut dyn Host, state_dir: &Path, who: &str) -> Result<Settled, Fault> {
     host.act(&Act::MakeDir(state_dir.into()))?;
     let pid = host.machine()?.pid;
-    let text = format!("a drill of {of}, process {pid}, since {}", host.machine()?.began());
-    match host.act(&Act::TakeRunLock { path: state_dir.join(LOCK), text }) {
+    let text = format!("{who}, process {pid}, since {}", host.machine()?.began());
+    match host.act(&Act::TakeRunLock { path: state_dir.join(readers::DRILL), text }) {
         Ok(_) => {}
         Err(Fault::Refused(holder)) => return Ok(Settled::Alive(holder.why)),
         Err(other) => return Err(other),
@@ -104,17 +104,10 @@ pub fn begin(host: &mut dyn Host, state_dir: &Path, of: &str) -> Result<Settled,
     Ok(Settled::Removed(place.home))
 }
 
-/// Whether a drill of another process is alive, as it says of itself: what it reads must stay.
-pub fn alive(host: &dyn Host, state_dir: &Path) -> Result<Option<String>, Fault> {
-    let us = format!("process {},", host.machine()?.pid);
-    let holder = host.run_lock(&state_dir.join(LOCK))?;
-    Ok(holder.filter(|holder| !holder.contains(&us)))
-}
-
 /// Removes what a dead drill left, unless one is alive or there is nothing.
 pub fn settle(host: &mut dyn Host, state_dir: &Path) -> Result<Settled, Fault> {
     if host.file(&state_dir.join(NOTE))?.is_none() {
         return Ok(Settled::Nothing);
     }
-    begin(host, state_dir, "nothing: a recovery")
+    begin(host, state_dir, "a recovery of drills")
 }

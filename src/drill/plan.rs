@@ -9,16 +9,17 @@ use super::judge;
 use super::options::{self, Logs};
 use super::past::Past;
 use super::place::Place;
+use super::visit::Private;
 use super::{cover, find};
 use crate::config::Config;
 use crate::host::jail::{COMMAND, Cover, Jail, Layer};
-use crate::host::{Act, Ask, Cmd, Host, Overrun, Priority};
+use crate::host::{Act, Ask, Cmd, Host, Overrun};
 use crate::plan::{Refusal, mount_of, program};
 use crate::store::{self, Form, Missing, RECORD};
 use crate::units::{Bytes, Millis};
 
 /// What a drill takes besides the files it changes: logs, temporary files, undo.
-const MARGIN: Bytes = Bytes(256 << 20);
+pub(super) const MARGIN: Bytes = Bytes(256 << 20);
 
 /// Filesystems that cannot hold what an overlay changes, or that nobody should want to.
 const NO_UPPER: [&str; 9] =
@@ -56,12 +57,9 @@ pub struct Drill {
     pub(super) directories: Vec<PathBuf>,
     pub(super) copies: Vec<Cmd>,
     pub(super) clone: Cmd,
-    pub(super) jail: Cmd,
-    pub(super) priority: Priority,
+    pub(super) server: Private,
     pub(super) logs: Logs,
     pub(super) assertions: Vec<String>,
-    pub(super) ms_max: Millis,
-    pub(super) quiet_ms_max: Millis,
     /// What it needs if no file can be cloned, and if every one can.
     pub(super) needs: (Bytes, Bytes),
 }
@@ -104,11 +102,15 @@ pub fn plan(host: &dyn Host, config: &Config, run: Option<&str>) -> Result<Drill
         directories: directories(&layers, scratch),
         copies: copies(&cp, &directory, &past, &layers, config.drill.ms_max),
         clone: clone(&cp, &directory, &place),
-        jail: command(host, &jail, config.drill.ms_max)?,
-        priority: config.copy.priority,
+        server: Private {
+            task: "the drill",
+            jail: command(host, &jail, config.drill.ms_max)?,
+            priority: config.copy.priority,
+            ms_max: config.drill.ms_max,
+            quiet_ms_max: config.drill.quiet_ms_max,
+            room: place.home.clone(),
+        },
         assertions: assertions(host, config)?,
-        ms_max: config.drill.ms_max,
-        quiet_ms_max: config.drill.quiet_ms_max,
         needs: (Bytes(little.0 + trees.0), little),
         state_dir: config.state_dir.clone(),
         program: server.path,
@@ -192,7 +194,7 @@ fn logs(host: &dyn Host, directory: &Path, past: &Past) -> Result<Logs, Refusal>
 }
 
 /// What the server must see of the machine, wherever it is.
-fn needed(past: &Past, program: &Path) -> Vec<PathBuf> {
+pub(super) fn needed(past: &Past, program: &Path) -> Vec<PathBuf> {
     let named = ["basedir", "plugin_dir", "lc_messages_dir", "character_sets_dir"];
     let files = ["file_key_management_filename", "keyring_file_data"];
     let named = named.iter().chain(&files).filter_map(|name| past.opening.get(name));
@@ -280,7 +282,7 @@ fn clone(cp: &Path, directory: &Path, place: &Place) -> Cmd {
 }
 
 /// Ourselves, as the jail.
-fn command(host: &dyn Host, jail: &Jail, ms_max: Millis) -> Result<Cmd, Refusal> {
+pub(super) fn command(host: &dyn Host, jail: &Jail, ms_max: Millis) -> Result<Cmd, Refusal> {
     let us = Path::new("/proc/self/exe");
     let program = host.entry(us).ok().flatten().map_or(us.into(), |entry| entry.real);
     let charge = serde_json::to_string(jail).map_err(|error| {

@@ -342,7 +342,7 @@ fn whatever_act_fails_the_directory_is_gone_or_still_known_and_the_next_one_remo
         let left = paper.names(Path::new("/backup")).len() > 1;
         assert!(!left || paper.exists(&note), "{fails_at}: {:?}", paper.acts);
         paper.fails_at = usize::MAX;
-        let settled = begin(&mut paper, Path::new(STATE), "the next").expect("it can be settled");
+        let settled = begin(&mut paper, Path::new(STATE), "a drill of it").expect("it can be settled");
         assert_eq!(matches!(settled, Settled::Removed(_)), left || fails_at == 14, "{fails_at}");
         assert_eq!(paper.names(Path::new("/backup")), [RUN]);
         assert!(!paper.exists(&note));
@@ -435,7 +435,7 @@ impl Host for Deaf {
 fn a_silent_server_is_not_waited_for_for_ever() {
     let paper = Paper::new().talking(&[said(&["@jail 4711", "@begun 5000000"], None)]);
     let mut drill = planned(&paper).expect("nothing stands against it");
-    drill.quiet_ms_max = Millis(40);
+    drill.server.quiet_ms_max = Millis(40);
     let outcome = super::drill(&mut Deaf(paper), &drill, &mut |_| {});
     let report = outcome.result.expect("it is carried through");
     assert!(report.problems[0].contains("silent for 40 ms"), "{:?}", report.problems);

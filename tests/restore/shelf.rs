@@ -135,8 +135,13 @@ impl Shelf {
     /// Runs the program: its exit code and what it said on both streams, without the directory's
     /// own name.
     pub(super) fn restore(&self, args: &[&str]) -> (i32, String) {
+        self.run("restore", args)
+    }
+
+    /// The same of another command.
+    pub(super) fn run(&self, command: &str, args: &[&str]) -> (i32, String) {
         let done = Command::new(env!("CARGO_BIN_EXE_holdstill"))
-            .arg("restore")
+            .arg(command)
             .args(
                 args.iter().map(|arg| arg.replace("HOME", &self.home.path().display().to_string())),
             )
