@@ -101,11 +101,13 @@ def outcomes():
 
 
 def age(hours):
-    """The only backup began so long ago."""
+    """The only backup began so long ago, and has a record of version 1, which bore no seal."""
     [record] = WATCHED.glob("2*/backup.json")
     text = json.loads(record.read_text())
     began = datetime.now(timezone.utc) - timedelta(hours=hours)
-    text["started"] = began.strftime("%Y-%m-%dT%H:%M:%SZ")
+    text |= {"started": began.strftime("%Y-%m-%dT%H:%M:%SZ"), "version": 1}
+    for key in ("seal", "manifest", "statements"):
+        del text[key]
     record.write_text(json.dumps(text))
 
 
