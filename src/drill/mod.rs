@@ -18,9 +18,9 @@ mod place;
 mod plan;
 mod report;
 mod story;
-mod visit;
 #[cfg(test)]
 mod tests;
+mod visit;
 
 pub use export::{Export, Exported, Order as ExportOrder, TableName, export};
 pub use place::{Settled, begin, settle};

@@ -96,7 +96,9 @@ impl Stage<'_> {
             (self.tell)(Event::Copying);
         }
         for copy in &self.drill.copies {
-            self.visit.host.act(&Act::Start { cmd: copy.clone(), priority: self.drill.server.priority })?;
+            self.visit
+                .host
+                .act(&Act::Start { cmd: copy.clone(), priority: self.drill.server.priority })?;
             self.copied()?;
         }
         Ok(())

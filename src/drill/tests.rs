@@ -342,7 +342,8 @@ fn whatever_act_fails_the_directory_is_gone_or_still_known_and_the_next_one_remo
         let left = paper.names(Path::new("/backup")).len() > 1;
         assert!(!left || paper.exists(&note), "{fails_at}: {:?}", paper.acts);
         paper.fails_at = usize::MAX;
-        let settled = begin(&mut paper, Path::new(STATE), "a drill of it").expect("it can be settled");
+        let settled =
+            begin(&mut paper, Path::new(STATE), "a drill of it").expect("it can be settled");
         assert_eq!(matches!(settled, Settled::Removed(_)), left || fails_at == 14, "{fails_at}");
         assert_eq!(paper.names(Path::new("/backup")), [RUN]);
         assert!(!paper.exists(&note));

@@ -1,12 +1,10 @@
-//! A visit to a private server: its jail is built, it is waited for, it is seen to be the one in the
-//! jail, asked, and shut down. Whatever it is visited for, nothing here says what it means.
+//! A visit to a private server: its jail is built, it is waited for, it is seen to be the one in
+//! the jail, and asked. Whatever it is visited for, nothing here says what it means.
 
 use super::log::Log;
 use crate::database::{INTRODUCTION, Server};
 use crate::host::jail::SOCKET;
-use crate::host::{
-    Act, Ask, Cmd, Fault, Host, Login, Priority, Reach, Rows, Secret, Session, Sql,
-};
+use crate::host::{Act, Ask, Cmd, Fault, Host, Login, Priority, Reach, Rows, Secret, Session};
 use crate::units::{Bytes, Millis};
 
 /// How long the server is listened to before it is tried again.
@@ -134,30 +132,6 @@ impl<'a> Visit<'a> {
         asked.map_err(|fault| fault.during(&format!("cannot ask the private server '{text}'")))
     }
 
-    /// Shuts it down and waits for the end of its jail: its files are as those of a server that was
-    /// stopped in good order.
-    pub(super) fn shut_down(&mut self) -> Result<(), Fault> {
-        let (session, text, ms_max) = (Session::Drill, "SHUTDOWN".to_owned(), self.left()?);
-        // Its last answer may be lost; whether it was shut down its end tells.
-        let asked = self.host.act(&Act::Sql(Sql { session, text, ms_max }));
-        if let Err(fault) = asked.as_ref()
-            && fault.cause().sql.is_some()
-        {
-            return asked.map(drop);
-        }
-        while !self.listen()? {
-            self.left()?;
-        }
-        match &self.log.over {
-            Some(how) if how == ENDED_WELL => Ok(()),
-            how => {
-                let how = how.clone().unwrap_or_else(|| "it is gone".into());
-                let words = self.log.words();
-                Err(Fault::unsure(format!("the server did not shut down: {how}: {words}")))
-            }
-        }
-    }
-
     /// Takes what the server has said meanwhile; whether its jail is gone.
     pub(super) fn listen(&mut self) -> Result<bool, Fault> {
         let Ok(said) = self.host.hear(LISTEN) else { return Ok(true) };
@@ -185,9 +159,6 @@ impl<'a> Visit<'a> {
         }
     }
 }
-
-/// What the jail says of a server that was shut down.
-pub(super) const ENDED_WELL: &str = "it ended with status 0";
 
 /// The way into the jail leads through the process that sees what the jail sees.
 fn login(pid: u32) -> Login {

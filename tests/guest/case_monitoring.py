@@ -107,7 +107,7 @@ def age(hours):
     began = datetime.now(timezone.utc) - timedelta(hours=hours)
     text |= {"started": began.strftime("%Y-%m-%dT%H:%M:%SZ"), "version": 1}
     for key in ("seal", "manifest", "statements"):
-        del text[key]
+        text.pop(key, None)
     record.write_text(json.dumps(text))
 
 
