@@ -97,6 +97,15 @@ pub fn command(order: &Order<'_>) -> Cmd {
     cmd.arg(format!("{}/", order.target.display()))
 }
 
+/// The command that gives a directory the ACL and the extended attributes of another, a security
+/// label among them, and nothing of what is in it.
+pub fn attributes(rsync: &Path, from: &Path, to: &Path, ms_max: Millis) -> Cmd {
+    let cmd = Cmd { program: rsync.into(), args: Vec::new(), ms_max, overrun: Overrun::End };
+    let flags = ["--dirs", "--acls", "--xattrs", "--numeric-ids", "--exclude=/*", "--"];
+    let cmd = flags.into_iter().fold(cmd, Cmd::arg);
+    cmd.arg(format!("{}/", from.display())).arg(format!("{}/", to.display()))
+}
+
 impl Progress {
     /// The progress of a copy before which so much was copied by another.
     #[must_use]

@@ -321,6 +321,9 @@ impl Story<'_> {
         for place in &self.plan.places {
             let Entry { uid, gid, mode, .. } = place.root;
             let owner = self.plan.owner.unwrap_or(Owner { uid, gid });
+            let from = self.plan.backup.join(&place.from);
+            let cmd = rsync::attributes(&self.plan.rsync, &from, &place.to, COPY_MS_MAX);
+            self.copy_one(cmd, Bytes::default(), Bytes::default())?;
             self.own(&place.to, owner, mode)?;
         }
         // The data directory's goes last: what else the server needs is whole by then.

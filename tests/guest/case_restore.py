@@ -48,12 +48,15 @@ def differences(backup):
         "rsync", "--archive", "--acls", "--xattrs", "--checksum", "--dry-run", "--delete",
         "--itemize-changes", "--exclude=/auto.cnf", "--omit-dir-times", f"{datadir}/", f"{TO}/",
     )  # fmt: skip
-    return [line for line in told.splitlines() if line.strip()]
+    extended = [f"{path}: {os.listxattr(path)}" for path in (datadir, TO)]
+    lines = [line for line in told.splitlines() if line.strip()]
+    return lines and lines + extended
 
 
 def becomes_a_replica(world, of, edit):
     """Under load: restored, started, attached by the statements that were written, and equal."""
     fresh()
+    os.setxattr(of.datadir, "user.note", b"kept")
     with Load(world.primary) as load:
         backup, path = backup_of(of)
         load.calm_down()
