@@ -23,8 +23,8 @@ const WHOLE: &str = "         65,536 100%  103.56MB/s    0:00:00 (xfr#2, to-chk=
 pub struct Long {
     source: PathBuf,
     target: PathBuf,
-    /// What is copied of a published backup: from where, and to where.
-    files: Vec<(PathBuf, PathBuf)>,
+    /// What is copied of a published backup: from where, and to where; nothing if it is a snapshot.
+    files: Option<Vec<(PathBuf, PathBuf)>>,
     heard: bool,
     /// Whether it will fail.
     fails: bool,
@@ -45,12 +45,11 @@ pub(super) fn start(world: &mut World, cmd: &Cmd) -> Result<(), Fault> {
     }
     let (source, target) = endpoints(&cmd.args);
     let published = world.files.get(&source).is_some_and(|node| node.owner == Owner::Published);
-    let files = if published { of_backup(world, &cmd.args, &target) } else { Vec::new() };
+    let files = published.then(|| of_backup(world, &cmd.args, &target));
     let long = Long { source, target, files, heard: false, fails: false };
-    if published {
-        restore(world, &long.files[..long.files.len() / 2])?;
-    } else {
-        copy(world, &long, "ibdata1")?;
+    match &long.files {
+        Some(files) => restore(world, &files[..files.len() / 2])?,
+        None => copy(world, &long, "ibdata1")?,
     }
     world.long = Some(long);
     Ok(())
@@ -70,10 +69,9 @@ pub(super) fn hear(world: &mut World, ms_max: Millis) -> Result<Said, Fault> {
         let exit = Exit { code: Some(24), stderr: "some files vanished".into() };
         return Ok(Said { lines: Vec::new(), exit: Some(exit) });
     }
-    if long.files.is_empty() {
-        copy(world, &long, "ib_logfile0")?;
-    } else {
-        restore(world, &long.files)?;
+    match &long.files {
+        Some(files) => restore(world, files)?,
+        None => copy(world, &long, "ib_logfile0")?,
     }
     let (files, bytes) = copied(world, &long.target);
     let lines = vec![
