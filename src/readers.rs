@@ -113,16 +113,7 @@ mod tests {
     impl Host for Locks {
         fn look(&self, what: &Look) -> Result<Answer, Fault> {
             Ok(match what {
-                Look::Machine => Answer::Machine(Machine {
-                    host: "db2".into(),
-                    boot: "b".into(),
-                    kernel: "6.1".into(),
-                    freezes_nest: None,
-                    pid: 42,
-                    uid: 0,
-                    unix_seconds: 1_790_000_000,
-                    random: 7,
-                }),
+                Look::Machine => Answer::Machine(Machine::example()),
                 Look::RunLock(path) => Answer::Text(self.0.get(path).cloned()),
                 Look::List(_) => {
                     let names = self.0.keys().filter_map(|path| path.file_name()?.to_str());

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use found::{Form, Found, Ours, What, find, look};
 pub use pick::{Missing, pick};
-pub use summary::{CopiedSummary, SourceSummary, Summary, WindowSummary, read};
+pub use summary::{CopiedSummary, Summary, WindowSummary, read};
 
 use crate::copy::rsync::Stats;
 use crate::database::Server;
@@ -130,7 +130,7 @@ pub struct BadPages {
 }
 
 /// A volume that a backup was taken from.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SourceVolume {
     /// The volume group.
     pub vg: String,

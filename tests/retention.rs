@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 
 use holdstill::config::{self, Config};
 use holdstill::error::Code;
-use holdstill::host::faulty::{Blow, Faulty, Late};
+use holdstill::host::faulty::{Blow, Faulty};
 use holdstill::host::linux::{Linux, service::Service};
 use holdstill::host::sim::{Event, Sim};
 use holdstill::host::{Ask, Fault, Host};
@@ -124,18 +124,6 @@ fn check(sim: &Sim, before: &Sim, why: &str) {
     }
 }
 
-const BLOWS: [Blow; 9] = [
-    Blow::FailBefore,
-    Blow::FailHalf,
-    Blow::FailAfter,
-    Blow::CrashBefore,
-    Blow::CrashHalf,
-    Blow::CrashAfter,
-    Blow::PowerLoss,
-    Blow::Overdue(Late::End),
-    Blow::Event(Event::Signal),
-];
-
 /// Whatever goes wrong, twice, the third pruning has done what one would have.
 #[test]
 fn whatever_goes_wrong_a_name_is_a_whole_backup_and_the_next_one_finishes() {
@@ -149,7 +137,7 @@ fn whatever_goes_wrong_a_name_is_a_whole_backup_and_the_next_one_finishes() {
     assert!(always == 1 && done.failed[0].contains("damaged record"), "{:?}", done.failed);
     check(&clean, &before, "without a blow");
     let (wanted, mut tried) = (files(&clean), 0_u32);
-    for (call, blow) in (0..calls).flat_map(|call| BLOWS.map(|blow| (call, blow))) {
+    for (call, blow) in (0..calls).flat_map(|call| Blow::EVERY.map(|blow| (call, blow))) {
         let (sim, _, done) = pruned(before.clone(), &[(call, blow)]);
         let why = format!("{blow:?} at call {call}");
         check(&sim, &before, &why);

@@ -196,16 +196,7 @@ impl Host for Files {
                 uid: 0,
                 mode: self.mode,
             })),
-            Look::Machine => Answer::Machine(crate::host::Machine {
-                host: "h".into(),
-                boot: "b".into(),
-                kernel: "k".into(),
-                freezes_nest: None,
-                pid: 1,
-                uid: 0,
-                unix_seconds: 0,
-                random: 0,
-            }),
+            Look::Machine => Answer::Machine(crate::host::Machine::example()),
             other => panic!("the configuration did '{other}'"),
         })
     }

@@ -134,16 +134,7 @@ impl Host for Paper {
         self.calls.set(self.calls.get() + 1);
         self.clock.set(self.clock.get() + 1_000_000);
         Ok(match what {
-            Look::Machine => Answer::Machine(Machine {
-                host: "db2".into(),
-                boot: "b".into(),
-                kernel: "6.1".into(),
-                freezes_nest: None,
-                pid: 42,
-                uid: 0,
-                unix_seconds: 1_790_000_000,
-                random: 7,
-            }),
+            Look::Machine => Answer::Machine(Machine::example()),
             Look::Now => Answer::Nanos(self.clock.get()),
             Look::Signal => Answer::Signal((self.calls.get() >= self.signal_at).then_some(15)),
             Look::Program(name) => Answer::Path(Some(Path::new("/usr/sbin").join(name))),

@@ -239,6 +239,21 @@ pub struct PoolFill {
 }
 
 impl Machine {
+    /// Some machine.
+    #[cfg(test)]
+    pub(crate) fn example() -> Self {
+        Self {
+            host: "db2".into(),
+            boot: "b".into(),
+            kernel: "6.1".into(),
+            freezes_nest: None,
+            pid: 42,
+            uid: 0,
+            unix_seconds: 1_790_000_000,
+            random: 7,
+        }
+    }
+
     /// The wall clock as it was asked for: when a run began.
     pub fn began(&self) -> jiff::Timestamp {
         jiff::Timestamp::from_second(self.unix_seconds).unwrap_or_default()

@@ -53,6 +53,22 @@ pub enum Blow {
     Event(Event),
 }
 
+impl Blow {
+    /// One of each kind, for who tries every call with all of them: what is overdue comes last, and
+    /// what happens is a signal.
+    pub const EVERY: [Self; 9] = [
+        Self::FailBefore,
+        Self::FailHalf,
+        Self::FailAfter,
+        Self::CrashBefore,
+        Self::CrashHalf,
+        Self::CrashAfter,
+        Self::PowerLoss,
+        Self::Overdue(Late::End),
+        Self::Event(Event::Signal),
+    ];
+}
+
 /// When an overdue act takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Late {

@@ -323,7 +323,11 @@ impl Story<'_> {
             let owner = self.plan.owner.unwrap_or(Owner { uid, gid });
             let from = self.plan.backup.join(&place.from);
             let cmd = rsync::attributes(&self.plan.rsync, &from, &place.to, COPY_MS_MAX);
+            self.complaint = None;
             self.copy_one(cmd, Bytes::default(), Bytes::default())?;
+            if let Some(fault) = self.complaint.take() {
+                return Err(fault.during("cannot give the directory its ACL and attributes"));
+            }
             self.own(&place.to, owner, mode)?;
         }
         // The data directory's goes last: what else the server needs is whole by then.

@@ -7,11 +7,10 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{BadPages, ManifestFile, StatementsFile, VERSION, seal};
+use super::{BadPages, ManifestFile, SourceVolume, StatementsFile, VERSION, seal};
 use crate::database::Server;
 use crate::database::coordinates::Coordinates;
 use crate::database::statements::Killed;
-use crate::snapshot::Kind;
 use crate::units::{Bytes, Millis};
 
 /// What a record tells. What is not needed to take it for a backup may be missing.
@@ -37,7 +36,7 @@ pub struct Summary {
     pub datadir: PathBuf,
     /// The volumes it was taken from, the data directory's first.
     #[serde(default)]
-    pub sources: Vec<SourceSummary>,
+    pub sources: Vec<SourceVolume>,
     /// The lock statement; empty if nothing was locked.
     #[serde(default)]
     pub lock: String,
@@ -72,23 +71,6 @@ pub struct Summary {
     /// Tablespaces that were bad in the source already.
     #[serde(default)]
     pub bad_pages: Vec<BadPages>,
-}
-
-/// A volume that a backup was taken from.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct SourceSummary {
-    /// The volume group.
-    pub vg: String,
-    /// The logical volume.
-    pub lv: String,
-    /// Its filesystem.
-    pub filesystem: String,
-    /// Where it was mounted.
-    pub mount: PathBuf,
-    /// The directory of its files in the backup.
-    pub tree: String,
-    /// The kind of its snapshot.
-    pub snapshot: Kind,
 }
 
 /// The size of a backup.

@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use holdstill::digest::Digest;
-use holdstill::host::faulty::{Blow, Faulty, Late};
-use holdstill::host::sim::{Event, Sim};
+use holdstill::host::faulty::{Blow, Faulty};
+use holdstill::host::sim::Sim;
 use holdstill::host::{Act, Answer, Ask as _, Fault, Host, Look};
 use holdstill::manifest::{Entry, Manifest, Type};
 use holdstill::restore::make::{self, Shelf};
@@ -140,18 +140,6 @@ fn check(sim: &Sim, before: &Sim, why: &str) {
     assert!(of(&now) == of(&then), "{why}: the backup is changed");
 }
 
-const BLOWS: [Blow; 9] = [
-    Blow::FailBefore,
-    Blow::FailHalf,
-    Blow::FailAfter,
-    Blow::CrashBefore,
-    Blow::CrashHalf,
-    Blow::CrashAfter,
-    Blow::PowerLoss,
-    Blow::Overdue(Late::End),
-    Blow::Event(Event::Signal),
-];
-
 #[test]
 fn whatever_goes_wrong_a_directory_without_a_marker_is_whole_and_the_same_command_finishes() {
     let before = machine();
@@ -162,7 +150,7 @@ fn whatever_goes_wrong_a_directory_without_a_marker_is_whole_and_the_same_comman
     assert!(calls > 30, "only {calls} calls");
     let mut told_half = 0;
     for at in 0..calls {
-        for blow in BLOWS {
+        for blow in Blow::EVERY {
             let why = format!("{blow:?} at call {at}");
             let mut host = Faulty::new(before.clone(), &[(at, blow)]);
             let outcome = restored(&mut host);

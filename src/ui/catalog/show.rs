@@ -76,7 +76,7 @@ fn server(summary: &Summary) -> Group {
     group.known("host", summary.host.as_ref());
     group.known("server", summary.server.as_ref());
     for source in &summary.sources {
-        let store::SourceSummary { vg, lv, filesystem, mount, tree, snapshot } = source;
+        let store::SourceVolume { vg, lv, filesystem, mount, tree, snapshot } = source;
         let kind = match snapshot {
             Kind::Thick => "thick",
             Kind::Thin => "thin",
