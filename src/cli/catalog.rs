@@ -4,15 +4,14 @@
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
-use super::{ConfigFile, linux, read};
+use super::{ConfigFile, destination, linux, read};
 use crate::catalog::{self, Catalog};
 use crate::check;
-use crate::config::{self, Complaint, Config};
+use crate::config::{Complaint, Config};
 use crate::error::{Code, Stop};
 use crate::history::{self, Entry};
 use crate::host::dry::DryRun;
 use crate::host::{Act, Ask, Host, Kind};
-use crate::plan::{Aspect, Refusal};
 use crate::report::{self, Report};
 use crate::shell;
 use crate::store::Missing;
@@ -105,10 +104,7 @@ fn columns() -> Option<usize> {
 
 fn look(host: &dyn Host, file: &ConfigFile) -> Result<(Config, Catalog), Stop> {
     let config = read(host, &file.config)?;
-    // One that is not there has no backups either, but that must not pass for the answer.
-    let refused = |complaint| Refusal { aspect: Some(Aspect::Destination), ..complaint };
-    let destination = &config.destination.directory;
-    config::destination_directory(host, destination).map_err(Refusal::from).map_err(refused)?;
+    destination(host, &config)?;
     let catalog = catalog::look(host, &config)?;
     Ok((config, catalog))
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{ConfigFile, machine, read, shown, tell};
+use super::{ConfigFile, destination, machine, read, shown, tell};
 use crate::config::Config;
 use crate::drill::{self, Drill, Event, Outcome, Report, Settled};
 use crate::error::{Code, Stop};
@@ -121,6 +121,7 @@ fn carried(
     event: &mut dyn FnMut(&Event),
 ) -> Result<Outcome, Stop> {
     // First by looking alone: what is refused is refused before anything is touched.
+    destination(host, config)?;
     load_overlay(host)?;
     drill::plan(host, config, run)?;
     let who = format!("a drill of {}", run.unwrap_or("the newest backup"));

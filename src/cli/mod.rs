@@ -27,6 +27,7 @@ use crate::hooks;
 use crate::host::linux::{self, Linux, deadman};
 use crate::host::traced::Traced;
 use crate::host::{Act, Ask, Fault, Host, Login, jail};
+use crate::plan::{Aspect, Refusal};
 use crate::readers;
 use crate::ui::{self, Screen};
 
@@ -213,6 +214,19 @@ fn tell(wrong: &[String]) {
 
 fn read(host: &dyn Host, file: &Path) -> Result<Config, Stop> {
     config::load(host, file).map_err(Stop::Usage)
+}
+
+/// The destination, if it is there. That there is nothing in one which is not mounted must not pass
+/// for an answer.
+fn destination<'a>(host: &dyn Host, config: &'a Config) -> Result<&'a Path, Stop> {
+    let directory = &config.destination.directory;
+    match config::destination_directory(host, directory) {
+        Ok(_) => Ok(directory),
+        Err(complaint) => {
+            let aspect = Some(Aspect::Destination);
+            Err(Refusal { aspect, ..complaint.into() }.into())
+        }
+    }
 }
 
 /// The rest of what a run needs to be told: the login, and hooks that can be run.

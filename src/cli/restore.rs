@@ -2,15 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{ConfigFile, keep, linux, machine, read, shown, table, tell};
-use crate::config::{self, Config};
+use super::{ConfigFile, destination, keep, linux, machine, read, shown, table, tell};
+use crate::config::Config;
 use crate::drill::TableName;
 use crate::error::{Code, Stop};
 use crate::host::dry::DryRun;
 use crate::host::linux::service::Service;
 use crate::host::{Act, Ask, Host};
 use crate::memory::{self, Finding, How, PROBLEMS_MAX};
-use crate::plan::{Aspect, Refusal};
 use crate::readers;
 use crate::restore::make::{self, Shelf};
 use crate::restore::{self, Asked, Damage, Identity, Outcome, Plan};
@@ -113,6 +112,8 @@ pub(super) fn restore(options: &Options) -> Result<Code, Stop> {
 
 fn whole(host: &mut dyn Host, options: &Options) -> Result<Code, Stop> {
     let config = configured(host, options)?;
+    // First by looking alone: what is refused is refused before anything is touched.
+    plan(host, options, config.as_ref())?;
     if let Some(config) = &config {
         let who = format!("a restore of backup '{}'", options.backup);
         keep(host, &config.state_dir, readers::RESTORE, &who);
@@ -154,13 +155,11 @@ fn configured(host: &dyn Host, options: &Options) -> Result<Option<Config>, Stop
 fn plan(host: &dyn Host, options: &Options, config: Option<&Config>) -> Result<Plan, Stop> {
     let mut shelf = None;
     if let Some(config) = config {
-        let destination = &config.destination.directory;
-        let found = config::destination_directory(host, destination).map_err(Refusal::from);
         if !options.backup.contains('/') {
-            let refused = |refusal| Refusal { aspect: Some(Aspect::Destination), ..refusal };
-            found.map_err(refused)?;
+            destination(host, config)?;
         }
-        shelf = Some(Shelf { destination, state_dir: &config.state_dir });
+        let (destination, state_dir) = (&config.destination.directory, &config.state_dir);
+        shelf = Some(Shelf { destination, state_dir });
     }
     Ok(make::plan(host, &options.asked(), shelf.as_ref())?)
 }

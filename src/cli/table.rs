@@ -1,12 +1,11 @@
 //! `holdstill restore --table`: one table out of a backup, by a private server in a jail.
 
-use super::{ConfigFile, drill as jail, machine, read, shown, tell};
-use crate::config;
+use super::{ConfigFile, destination, drill as jail, machine, read, shown, tell};
 use crate::drill::{self, ExportOrder, Settled, TableName};
 use crate::error::{Code, Stop};
 use crate::host::Ask;
 use crate::host::linux::service::Service;
-use crate::plan::{Aspect, Refusal, program};
+use crate::plan::{Refusal, program};
 use crate::restore::Asked;
 use crate::restore::make::{self, Shelf};
 use crate::ui::{self, Manner, Screen, Streams};
@@ -21,9 +20,7 @@ pub(super) fn table(file: &ConfigFile, asked: &Asked, table: &TableName) -> Resu
         let hint = "Name the backup's run, and with '--config' a configuration of its destination.";
         return Err(Refusal::new(what, hint).into());
     }
-    let destination = &config.destination.directory;
-    let refused = |complaint| Refusal { aspect: Some(Aspect::Destination), ..complaint };
-    config::destination_directory(&host, destination).map_err(Refusal::from).map_err(refused)?;
+    let destination = destination(&host, &config)?;
     let shelf = Shelf { destination, state_dir: &config.state_dir };
     let run = make::run(&host, asked, &shelf)?;
     let to = make::new_directory(&host, &asked.to, &shelf)?;

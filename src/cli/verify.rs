@@ -3,12 +3,11 @@
 
 use std::str::FromStr;
 
-use super::{ConfigFile, keep, machine, read};
+use super::{ConfigFile, destination, keep, machine, read};
 use crate::config::{self, Config};
 use crate::error::{Code, Stop};
 use crate::host::{Ask, Fault, Host};
 use crate::memory;
-use crate::plan::{Aspect, Refusal};
 use crate::readers;
 use crate::store::Missing;
 use crate::ui::verify::{Answer, Bar, text};
@@ -38,10 +37,7 @@ pub(super) struct Options {
 pub(super) fn verify(options: &Options) -> Result<Code, Stop> {
     let mut host = machine()?;
     let config = read(&host, &options.file.config)?;
-    let destination = &config.destination.directory;
-    let aspect = Some(Aspect::Destination);
-    let refused = |complaint| Refusal { aspect, ..complaint };
-    config::destination_directory(&host, destination).map_err(Refusal::from).map_err(refused)?;
+    let destination = destination(&host, &config)?;
     let which = match &options.run {
         Some(run) => Which::One(run.clone()),
         None if options.all => Which::All,

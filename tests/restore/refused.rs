@@ -10,12 +10,27 @@ use super::shelf::{NEWER, OLDER, Shelf, mode};
 
 /// Refused with these words and a hint, and nothing is touched.
 fn refused(shelf: &Shelf, args: &[&str], words: &str) {
-    let before = shelf.listing();
+    let seen = || (shelf.listing(), fs::read_dir(shelf.at("state")).expect("there").count());
+    let before = seen();
     let (code, said) = shelf.restore(args);
     assert_eq!(code, 3, "{args:?}: {said}");
     assert!(said.contains(words), "{args:?}: '{words}' is not in {said}");
     assert!(said.contains("\nhint: "), "{args:?}: {said}");
-    assert_eq!(shelf.listing(), before, "{args:?}: something was touched");
+    assert_eq!(seen(), before, "{args:?}: something was touched");
+}
+
+#[test]
+fn a_destination_that_is_not_there_is_told_and_is_not_empty() {
+    let shelf = Shelf::new();
+    fs::rename(shelf.at("backup"), shelf.at("elsewhere")).expect("it is ours");
+    let restore = ["newest", "--to", "HOME/srv/new"];
+    refused(&shelf, &restore, "the destination 'HOME/backup' is not there");
+    let nothing: [&str; 0] = [];
+    for command in ["drill", "verify", "list", "show"] {
+        let (code, said) = shelf.run(command, &nothing);
+        assert_eq!(code, 3, "{command}: {said}");
+        assert!(said.contains("the destination 'HOME/backup' is not there"), "{command}: {said}");
+    }
 }
 
 #[test]
