@@ -194,6 +194,9 @@ fn remove_partial(host: &mut dyn Host, directory: &Path, run: &str) -> Result<()
     for tree in names.iter().filter(|name| store::is_tree(name)) {
         host.act(&Act::RemoveTree(directory.join(tree)))?;
     }
+    if names.iter().any(|name| name.starts_with(store::LIST)) {
+        host.act(&Act::RemoveFile(directory.join(store::LIST)))?;
+    }
     host.act(&Act::RemoveFile(directory.join(manifest::FILE)))?;
     host.act(&Act::RemoveFile(directory.join(store::COORDINATES)))?;
     host.act(&Act::RemoveFile(directory.join(store::RECORD)))?;

@@ -30,6 +30,8 @@ pub enum Code {
     Unproven,
     /// 9: a backup is damaged.
     Damaged,
+    /// 10: a backup is published here, and not at every place that it is to be pushed to.
+    NotPushed,
     /// 75: another run holds the lock (`EX_TEMPFAIL` of sysexits.h).
     Busy,
     /// 128 and the signal's number: interrupted, rolled back clean.
@@ -38,7 +40,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, an interruption by each of the signals that ask a run to stop.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Clean,
         Self::Unexpected,
         Self::Usage,
@@ -48,6 +50,7 @@ impl Code {
         Self::FailedLeft,
         Self::Unproven,
         Self::Damaged,
+        Self::NotPushed,
         Self::Busy,
         Self::Interrupted(1),
         Self::Interrupted(2),
@@ -66,6 +69,7 @@ impl Code {
             Self::FailedLeft => 6,
             Self::Unproven => 8,
             Self::Damaged => 9,
+            Self::NotPushed => 10,
             Self::Busy => 75,
             Self::Interrupted(signal) => 128 + signal,
         }

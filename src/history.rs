@@ -106,6 +106,10 @@ impl Figures {
                 (self.bytes, self.files) = (Some(all.bytes), Some(all.files));
                 self.copy_ms = Some(*took);
             }
+            Event::Linked(all, _) => {
+                self.bytes = self.bytes.map(|bytes| Bytes(bytes.0 + all.bytes.0));
+                self.files = self.files.map(|files| files + all.files);
+            }
             Event::Filling(filling) => {
                 self.cow_percent_max = self.cow_percent_max.max(Some(filling.percent));
             }

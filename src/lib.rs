@@ -34,6 +34,7 @@ pub mod digest;
 pub mod ledger;
 pub mod manifest;
 pub mod memory;
+pub mod offsite;
 pub mod pages;
 pub mod proof;
 pub mod readers;

@@ -36,6 +36,8 @@ pub enum How {
     Sample,
     /// A private server started on it.
     Drill,
+    /// A file that it shares with another backup was found damaged there.
+    Shared,
 }
 
 /// What one look found.
@@ -99,7 +101,8 @@ impl Known {
         let of = |how| self.found.get(&how);
         let whole = of(How::Verify);
         let outdated = |how, one: &Finding| {
-            how == How::Sample && whole.is_some_and(|whole| whole.is_sound() && whole.at > one.at)
+            matches!(how, How::Sample | How::Shared)
+                && whole.is_some_and(|whole| whole.is_sound() && whole.at > one.at)
         };
         let bad = self.found.iter().filter(|(how, one)| !one.is_sound() && !outdated(**how, one));
         if let Some((_, worst)) = bad.max_by_key(|(_, one)| one.at) {
@@ -205,6 +208,10 @@ mod tests {
         assert_eq!(standing(&cleared), Standing::Verified(at(3)));
         let earlier = [(How::Verify, finding(1, &[])), (How::Sample, finding(3, &["a"]))];
         assert_eq!(standing(&earlier), damaged(3));
+        let shared = [(How::Verify, finding(1, &[])), (How::Shared, finding(2, &["a"]))];
+        assert_eq!(standing(&shared), damaged(2));
+        let cleared = [(How::Verify, finding(3, &[])), (How::Shared, finding(2, &["a"]))];
+        assert_eq!(standing(&cleared), Standing::Verified(at(3)));
         let unusable = [(How::Verify, finding(3, &[])), (How::Drill, finding(1, &["a"]))];
         assert_eq!(standing(&unusable), damaged(1), "reading files starts no server");
     }

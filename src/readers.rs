@@ -15,9 +15,11 @@ pub const DRILL: &str = "drill.lock";
 pub const RESTORE: &str = "restore.lock";
 /// The lock of verifications.
 pub const VERIFY: &str = "verify.lock";
+/// The lock of what goes to or comes from other places. There is one at a time.
+pub const PUSH: &str = "push.lock";
 
 /// Every lock of readers; a removal asks for each.
-pub const LOCKS: [&str; 3] = [DRILL, RESTORE, VERIFY];
+pub const LOCKS: [&str; 4] = [DRILL, RESTORE, VERIFY, PUSH];
 
 /// How many readers of one kind are protected at once: the second one has a file of its own.
 const SEATS_MAX: usize = 8;

@@ -40,6 +40,8 @@ pub const RECORD: &str = "backup.json";
 pub const TREE: &str = "tree";
 /// The statements that attach a new replica.
 pub const COORDINATES: &str = "coordinates.sql";
+/// What may be linked to an earlier backup; it is in a partial one alone, while rsync reads it.
+pub const LIST: &str = "unchanged.list";
 /// The version of the record's format. Version 1 had neither manifest nor seal.
 pub const VERSION: u32 = 2;
 
@@ -76,8 +78,10 @@ pub struct Record {
     pub killed: Vec<Killed>,
     /// How long each phase took until the record was finished.
     pub timings_ms: serde_json::Map<String, serde_json::Value>,
-    /// What was copied.
+    /// What is in it, linked or not.
     pub copied: Stats,
+    /// What became of files that did not change; null where all files were to be copied.
+    pub linked: Option<Linked>,
     /// How full the COW store was after the copy; nothing where there was none.
     pub cow_percent: Option<f64>,
     /// The programs that took part: their versions.
@@ -90,6 +94,22 @@ pub struct Record {
     pub bad_pages: Vec<BadPages>,
     /// The BLAKE3 sum of this file as it would be with nothing between these quotes.
     pub seal: String,
+}
+
+/// What became of the files that did not change since an earlier backup.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Linked {
+    /// The run of the backup that they are linked to; null where everything was copied.
+    pub run: Option<String>,
+    /// Why everything was copied, if that has a reason other than that it was the first backup.
+    pub why_not: Option<String>,
+    /// How many files are links.
+    pub files: u64,
+    /// The bytes in them.
+    pub bytes: Bytes,
+    /// How far off the clock was at most when the run was planned; null where nothing keeps it
+    /// right. The next backup links nothing to one whose clock was not known.
+    pub clock_ms_max: Option<Millis>,
 }
 
 /// The manifest of a backup.

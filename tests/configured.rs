@@ -101,7 +101,7 @@ const SERVERS: [&str; 9] = [
 ];
 
 /// Every other key with a value that is not its default.
-const OTHERS: [(&str, &str); 47] = [
+const OTHERS: [(&str, &str); 48] = [
     ("", "state_dir = \"/s\""),
     ("", "run_dir = \"/r\""),
     ("lock", "kind = \"backup-stage\""),
@@ -127,6 +127,7 @@ const OTHERS: [(&str, &str); 47] = [
     ("copy", "nice = 5"),
     ("copy", "io_class = \"idle\""),
     ("copy", "bandwidth_max = \"3MiB\""),
+    ("copy", "unchanged = \"link\""),
     ("drill", "directory = \"/scratch\""),
     ("drill", "server = \"/opt/mariadb/bin/mariadbd\""),
     ("drill", "memory = \"512MiB\""),

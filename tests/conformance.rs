@@ -15,8 +15,8 @@ use std::path::PathBuf;
 use holdstill::claim::Claim;
 use holdstill::host::linux::Linux;
 use holdstill::host::{
-    Act, Answer, Ask, Cmd, Fault, Guard, Host, Login, MountOrder, Overrun, Point, Reach, Secret,
-    Session, Shell, Sign, Sql, Thaw, Until, Watch,
+    Act, Answer, Ask, Cmd, Fault, Guard, Host, Keyed, Login, MountOrder, Overrun, Point, Reach,
+    Secret, Session, Shell, Sign, Sql, Thaw, Until, Watch,
 };
 use holdstill::snapshot::command::{self, Programs};
 use holdstill::snapshot::lvm::{self, Name};
@@ -341,6 +341,15 @@ fn no_jail(host: &mut dyn Host, place: &Place) {
     assert!(matches!(told, Err(Fault::Refused(_))), "{told:?}");
     let asked = host.query(Session::Drill, "SELECT 1", MS_MAX);
     assert!(asked.is_err(), "{asked:?}");
+    let keyed = Act::SqlKeyed(Keyed {
+        session: Session::Drill,
+        before: "CHANGE MASTER TO MASTER_PASSWORD = ".into(),
+        after: String::new(),
+        secret: Secret::None,
+        ms_max: MS_MAX,
+    });
+    assert!(!keyed.to_string().contains("''") && keyed.to_string().ends_with("***"), "{keyed}");
+    host.act(&keyed).expect_err("there is no private server");
     host.act(&Act::Hangup(Session::Drill)).expect("there is nothing to close");
 }
 

@@ -20,7 +20,7 @@ use holdstill::units::Millis;
 use holdstill::verify::{self, End, Order, Share};
 use holdstill::{run, store::Record};
 
-use crate::common::{STATE, Scenario, scenario};
+use crate::common::{BASE, STATE, Scenario, scenario};
 
 const RUN: &str = "20261123T010203Z-00002a";
 
@@ -41,13 +41,56 @@ fn verified(sim: &Sim, run: &str, path: &Path) -> Vec<String> {
 
 #[test]
 fn what_a_run_publishes_is_what_its_manifest_says() {
-    for one in ["mariadb-replica", "two-volumes", "thin"].map(scenario) {
+    for one in ["mariadb-replica", "two-volumes", "thin", "linked"].map(scenario) {
         let (sim, path) = published(&one);
         assert_eq!(verified(&sim, &one.plan.run, &path), Vec::<String>::new(), "{}", one.name);
         sim.arrange().files.published_file(&path.join("tree/ib_logfile0"), "rEdo");
         let told = verified(&sim, &one.plan.run, &path);
         assert_eq!(told, ["changed content: 'tree/ib_logfile0'"], "{}", one.name);
     }
+}
+
+/// What is linked is not copied, and is in the manifest as what it is in the earlier backup.
+#[test]
+fn what_did_not_change_is_linked_and_in_the_manifest() {
+    let one = scenario("linked");
+    let (sim, path) = published(&one);
+    let found = sim.tree(&path.join("tree")).expect("it can be seen").found;
+    let names = |one: &Found| (one.path.display().to_string(), one.names);
+    let names: Vec<_> = found.iter().map(names).collect();
+    assert_eq!(names, [("ib_logfile0".to_owned(), 2), ("ibdata1".to_owned(), 1)]);
+    assert_eq!(verified(&sim, &one.plan.run, &path), Vec::<String>::new());
+    let world = sim.world();
+    let text = world.files.text(&path.join("backup.json")).expect("there is one");
+    let record = store::read(text).expect("it is whole");
+    let linked = record.linked.clone().expect("it tells what is linked");
+    assert_eq!((linked.run.as_deref(), linked.files, linked.bytes.0), (Some(BASE), 1, 4));
+    assert_eq!(record.copied.files, Some(2), "the whole of it counts");
+    assert_eq!(record.bytes_copied().0 + 4, record.copied.bytes.0);
+    assert!(world.files.get(&path.join("unchanged.list")).is_none(), "the list was left");
+}
+
+/// An earlier backup that is not what its manifest says is linked to once and never again.
+#[test]
+fn what_the_earlier_manifest_does_not_say_is_no_backup() {
+    let one = scenario("linked");
+    let manifest = Path::new("/backup").join(BASE).join(manifest::FILE);
+    let mut sim = one.sim.clone();
+    let text = sim.world().files.text(&manifest).expect("it is there").to_owned();
+    let bent = text.replace("\"mode\":\"0600\"", "\"mode\":\"0640\"");
+    sim.arrange().files.foreign_file(&manifest, &bent);
+    let outcome = run::backup(&mut sim, &one.plan, &mut |_| {});
+    let told = outcome.result.expect_err("it is another manifest").fault.to_string();
+    assert!(told.contains("cannot link to") && told.contains("the record tells"), "{told}");
+    let mut plan = one.plan.clone();
+    plan.linking.iter_mut().flat_map(|all| &mut all.base).for_each(|base| {
+        base.manifest = Digest::of(bent.as_bytes());
+    });
+    let outcome = run::backup(&mut sim, &plan, &mut |_| {});
+    let told = outcome.result.expect_err("it is not what stands there").fault.to_string();
+    assert!(told.contains("'tree/ib_logfile0' is not what the manifest"), "{told}");
+    let known = memory::recall(&sim, Path::new(STATE), BASE).expect("it can be read");
+    assert!(matches!(known.standing(), memory::Standing::Damaged(..)), "{known:?}");
 }
 
 #[test]

@@ -36,6 +36,8 @@ complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "list" -d 'List 
 complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "show" -d 'Show everything that is known of one backup'
 complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "report" -d 'Write one page about the backups and the runs for a browser: HTML that needs nothing else'
 complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "prune" -d 'Remove the backups that no rule under [retention] keeps, and tell the reason for each'
+complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "push" -d 'Send a backup to the places under [[offsite]], and compare it there'
+complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "fetch" -d 'Bring a backup back from a place under [[offsite]], and read it whole'
 complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "restore" -d 'Make a data directory of a backup again, read it back, and tell how it becomes a replica'
 complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "verify" -d 'Read backups whole and hold them against their manifests'
 complete -c holdstill -n "__fish_holdstill_needs_command" -f -a "drill" -d 'Prove a backup: start a private server on a throw-away copy of it, and check what it finds'
@@ -76,6 +78,7 @@ complete -c holdstill -n "__fish_holdstill_using_subcommand recover" -l state-di
 complete -c holdstill -n "__fish_holdstill_using_subcommand recover" -s v -l verbose -d 'Print what is looked at, too, on standard error'
 complete -c holdstill -n "__fish_holdstill_using_subcommand recover" -s h -l help -d 'Print help'
 complete -c holdstill -n "__fish_holdstill_using_subcommand list" -s c -l config -d 'The configuration file' -r -F
+complete -c holdstill -n "__fish_holdstill_using_subcommand list" -l at -d 'What is at this place under [[offsite]] instead' -r
 complete -c holdstill -n "__fish_holdstill_using_subcommand list" -l json -d 'Print a JSON array instead of a table'
 complete -c holdstill -n "__fish_holdstill_using_subcommand list" -s v -l verbose -d 'Print what is looked at, too, on standard error'
 complete -c holdstill -n "__fish_holdstill_using_subcommand list" -s h -l help -d 'Print help'
@@ -88,9 +91,18 @@ complete -c holdstill -n "__fish_holdstill_using_subcommand report" -s o -l outp
 complete -c holdstill -n "__fish_holdstill_using_subcommand report" -s v -l verbose -d 'Print what is looked at, too, on standard error'
 complete -c holdstill -n "__fish_holdstill_using_subcommand report" -s h -l help -d 'Print help'
 complete -c holdstill -n "__fish_holdstill_using_subcommand prune" -s c -l config -d 'The configuration file' -r -F
+complete -c holdstill -n "__fish_holdstill_using_subcommand prune" -l at -d 'At this place under [[offsite]] instead, by the rules of that place' -r
 complete -c holdstill -n "__fish_holdstill_using_subcommand prune" -l dry-run -d 'Show what would be removed and what kept, and touch nothing, not even the run lock'
 complete -c holdstill -n "__fish_holdstill_using_subcommand prune" -s v -l verbose -d 'Print what is looked at, too, on standard error'
 complete -c holdstill -n "__fish_holdstill_using_subcommand prune" -s h -l help -d 'Print help'
+complete -c holdstill -n "__fish_holdstill_using_subcommand push" -s c -l config -d 'The configuration file' -r -F
+complete -c holdstill -n "__fish_holdstill_using_subcommand push" -l to -d 'Only to this place of the configuration; to all of them if none is named' -r
+complete -c holdstill -n "__fish_holdstill_using_subcommand push" -s v -l verbose -d 'Print what is looked at, too, on standard error'
+complete -c holdstill -n "__fish_holdstill_using_subcommand push" -s h -l help -d 'Print help'
+complete -c holdstill -n "__fish_holdstill_using_subcommand fetch" -s c -l config -d 'The configuration file' -r -F
+complete -c holdstill -n "__fish_holdstill_using_subcommand fetch" -l from -d 'From this place of the configuration; it may be left out where there is one alone' -r
+complete -c holdstill -n "__fish_holdstill_using_subcommand fetch" -s v -l verbose -d 'Print what is looked at, too, on standard error'
+complete -c holdstill -n "__fish_holdstill_using_subcommand fetch" -s h -l help -d 'Print help'
 complete -c holdstill -n "__fish_holdstill_using_subcommand restore" -s c -l config -d 'The configuration file' -r -F
 complete -c holdstill -n "__fish_holdstill_using_subcommand restore" -l to -d 'What becomes the data directory: an empty directory, or one that is not there yet' -r -F
 complete -c holdstill -n "__fish_holdstill_using_subcommand restore" -l tree -d 'Where another directory of the backup goes, such as \'tree.2=/srv/undo\'. Repeatable' -r
@@ -98,14 +110,18 @@ complete -c holdstill -n "__fish_holdstill_using_subcommand restore" -l without 
 complete -c holdstill -n "__fish_holdstill_using_subcommand restore" -l owner -d 'Give all files to this user, by name or number; as in the backup if left out' -r
 complete -c holdstill -n "__fish_holdstill_using_subcommand restore" -l table -d 'Take one table of InnoDB out, as \'database.table\': a private server recovers a throw-away copy, and its files come into DIR, with what another server is to be told to import them' -r
 complete -c holdstill -n "__fish_holdstill_using_subcommand restore" -l write-statements -d 'Write the statements that make it a replica to a new file, instead of printing them' -r -F
+complete -c holdstill -n "__fish_holdstill_using_subcommand restore" -l source-login -d 'The account on the source, and its host if the backup is of the source: an option file of root\'s alone with \'user\', \'password\', \'host\' and \'port\' below [client]' -r -F
 complete -c holdstill -n "__fish_holdstill_using_subcommand restore" -l keep-uuid -d 'Restore auto.cnf, too: the server that was backed up is gone and this one takes its place'
 complete -c holdstill -n "__fish_holdstill_using_subcommand restore" -l damaged -d 'Restore a damaged or unproven backup, and tell what is damaged'
+complete -c holdstill -n "__fish_holdstill_using_subcommand restore" -l prepare -d 'Have a private server do the recovery and shut it down, so that the next one starts at once'
+complete -c holdstill -n "__fish_holdstill_using_subcommand restore" -l apply -d 'Have that server told whose replica it is, too; replication is not started. Implies \'--prepare\''
 complete -c holdstill -n "__fish_holdstill_using_subcommand restore" -l dry-run -d 'Show what would be restored and where to, and touch nothing'
 complete -c holdstill -n "__fish_holdstill_using_subcommand restore" -l json -d 'Print one JSON object instead of a text'
 complete -c holdstill -n "__fish_holdstill_using_subcommand restore" -s v -l verbose -d 'Print what is looked at, too, on standard error'
 complete -c holdstill -n "__fish_holdstill_using_subcommand restore" -s h -l help -d 'Print help'
 complete -c holdstill -n "__fish_holdstill_using_subcommand verify" -s c -l config -d 'The configuration file' -r -F
 complete -c holdstill -n "__fish_holdstill_using_subcommand verify" -l sample -d 'Read a share of the files: so many percent (\'10%\') or about so many files (\'500\'), others each day until all were read. Everything but the content is looked at of all' -r
+complete -c holdstill -n "__fish_holdstill_using_subcommand verify" -l at -d 'At this place under [[offsite]] instead: a host is compared with what is here, byte by byte; a repository is checked by its own sums, all or a share of its data, and the backup in it by its manifest' -r
 complete -c holdstill -n "__fish_holdstill_using_subcommand verify" -l all -d 'Every backup of the destination, oldest first'
 complete -c holdstill -n "__fish_holdstill_using_subcommand verify" -l json -d 'Print one JSON object a backup, on a line of its own'
 complete -c holdstill -n "__fish_holdstill_using_subcommand verify" -s v -l verbose -d 'Print what is looked at, too, on standard error'

@@ -14,11 +14,12 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use crate::config::Config;
+use crate::config::{Config, Offsite, Push};
 use crate::history::{self, Entry};
 use crate::host::{Ask, Fault, Host, run_began};
 use crate::ledger;
 use crate::memory::{self, How, Known, Standing};
+use crate::offsite;
 use crate::recover;
 use crate::store::{self, Form, Found, Ours, What};
 use crate::units::{Bytes, Millis};
@@ -44,6 +45,19 @@ pub struct Seen {
     pub leftovers: Vec<Leftover>,
     /// Who has the run lock, in their own words.
     pub alive: Option<String>,
+    /// The places that backups are pushed to.
+    pub places: Vec<PlaceSeen>,
+}
+
+/// A place that backups are pushed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlaceSeen {
+    /// What it is called.
+    pub name: String,
+    /// How old the newest backup is that was pushed there whole; nothing if there is none.
+    pub age_s: Option<i64>,
+    /// Why the last push failed, if it did, or why that is not known.
+    pub failed: Option<String>,
 }
 
 /// The newest backup.
@@ -123,8 +137,32 @@ pub fn look(host: &dyn Host, config: &Config) -> Result<Seen, Fault> {
         exit: entry.exit,
         fault: entry.fault.clone(),
     });
+    let places = config.offsite.iter().filter_map(|place| place_seen(host, config, place, now));
+    let places = places.collect();
     let damaged_outcomes = all.into_iter().filter_map(Result::err).collect();
-    Ok(Seen { last, damaged_outcomes, leftovers, alive, ..seen })
+    Ok(Seen { last, damaged_outcomes, leftovers, alive, places, ..seen })
+}
+
+/// By what is remembered of the pushes: nobody is asked over the network. A place that nothing was
+/// ever pushed to, and that does not want every backup, is none to warn of.
+fn place_seen(
+    host: &dyn Host,
+    config: &Config,
+    place: &Offsite,
+    now: Timestamp,
+) -> Option<PlaceSeen> {
+    let name = &place.name;
+    let age_s = |run: &str| Some(now.as_second().saturating_sub(run_began(run)?.as_second()));
+    let seen = match offsite::recall(host, &config.state_dir, name) {
+        Ok(memo) => PlaceSeen {
+            name: name.into(),
+            age_s: memo.pushed.and_then(|pushed| age_s(&pushed.run)),
+            failed: memo.failed.map(|failed| format!("{}: {}", failed.run, failed.why)),
+        },
+        Err(fault) => PlaceSeen { name: name.into(), age_s: None, failed: Some(fault.to_string()) },
+    };
+    let is_used = seen.age_s.is_some() || seen.failed.is_some();
+    (is_used || place.push == Push::AfterBackup).then_some(seen)
 }
 
 impl Seen {

@@ -3,7 +3,7 @@
 //! Deliberately absent: an all-clear for what is not known. Without a backup that can be read there
 //! is none.
 
-use super::{Last, Leftover, Newest, Seen, With};
+use super::{Last, Leftover, Newest, PlaceSeen, Seen, With};
 use crate::config::CheckLimits;
 
 /// How grave it is; the numbers are Nagios' exit codes, the order is not theirs.
@@ -74,6 +74,7 @@ pub fn judge(seen: &Seen, limits: &CheckLimits) -> Vec<Finding> {
     all.extend(seen.last.as_ref().map(last));
     all.extend(damaged(&seen.damaged_outcomes));
     all.extend(seen.leftovers.iter().map(leftover));
+    all.extend(seen.places.iter().flat_map(|one| place(one, seen.newest.is_some(), limits)));
     all.extend(seen.alive.iter().map(|one| finding(State::Ok, format!("alive: {one}"))));
     all.sort_by_key(|one| std::cmp::Reverse(one.state));
     all
@@ -111,6 +112,30 @@ fn age(seconds: i64) -> String {
         hours @ 1..=99 => format!("{hours} h {} min", minutes % 60),
         hours => format!("{} days", hours / 24),
     }
+}
+
+/// As old as a backup at home may be; a push that failed since is a warning, however young it is.
+fn place(seen: &PlaceSeen, any: bool, limits: &CheckLimits) -> Vec<Finding> {
+    let PlaceSeen { name, age_s, failed } = seen;
+    let hours = |hours: u64| i64::try_from(hours.saturating_mul(3600)).unwrap_or(i64::MAX);
+    let text = |old: i64| format!("the newest backup at '{name}' is {} old", age(old));
+    let mut all = Vec::new();
+    match *age_s {
+        Some(old) if old > hours(limits.age_critical_hours) => {
+            all.push(finding(State::Critical, text(old)));
+        }
+        Some(old) if old > hours(limits.age_warning_hours) => {
+            all.push(finding(State::Warning, text(old)));
+        }
+        Some(old) => all.push(finding(State::Ok, text(old))),
+        None if any && failed.is_none() => {
+            all.push(finding(State::Warning, format!("no backup was ever pushed to '{name}'")));
+        }
+        None => {}
+    }
+    let failed = failed.as_ref().map(|why| format!("the last push to '{name}' failed: {why}"));
+    all.extend(failed.map(|text| finding(State::Warning, text)));
+    all
 }
 
 fn locked(newest: &Newest, limits: &CheckLimits) -> Finding {
@@ -282,6 +307,23 @@ mod tests {
         check(&damaged(&["'a': cut"]), State::Warning, told);
         let told = "2 outcomes of runs cannot be read, the first: 'a': cut";
         check(&damaged(&["'a': cut", "'b': cut"]), State::Warning, told);
+    }
+
+    #[test]
+    fn a_place_elsewhere_is_as_old_as_a_backup_may_be_and_no_push_fails_unseen() {
+        let at = |age_s, failed: Option<&str>| {
+            let place = PlaceSeen { name: "v".into(), age_s, failed: failed.map(Into::into) };
+            Seen { places: vec![place], ..seen(0, 5, 0) }
+        };
+        check(&at(Some(26 * HOUR), None), State::Ok, "backup B is 0 min old");
+        let told = "the newest backup at 'v' is 26 h 0 min old";
+        check(&at(Some(26 * HOUR + 1), None), State::Warning, told);
+        let told = "the newest backup at 'v' is 50 h 0 min old";
+        check(&at(Some(50 * HOUR + 1), None), State::Critical, told);
+        check(&at(None, None), State::Warning, "no backup was ever pushed to 'v'");
+        let told = "the last push to 'v' failed: B: no route";
+        check(&at(Some(0), Some("B: no route")), State::Warning, told);
+        check(&at(None, Some("B: no route")), State::Warning, told);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{ConfigFile, drill, lock, login, machine, prune, read, shown, tell};
+use super::{ConfigFile, drill, lock, login, machine, offsite, prune, read, shown, tell};
 use crate::aftermath;
 use crate::config::{self, Config, StateDir};
 use crate::error::{Code, Stop};
@@ -46,6 +46,11 @@ struct Telling {
 }
 
 impl Telling {
+    /// Whether a line may follow the report.
+    fn says_more(&self) -> bool {
+        !self.quiet && !self.json
+    }
+
     /// What `--verbose` shows, the looks, belongs between the acts.
     fn manner(&self, verbose: bool) -> Manner {
         match self {
@@ -80,7 +85,13 @@ fn whole(typed: &Typed, screen: &Screen) -> Result<Code, Stop> {
     let (plan, outcome) = made.inspect_err(|stop| stopped(&mut host, &config, &attempt, stop))?;
     drop(host);
     screen.outcome(&plan, &outcome);
-    Ok(Code::of(&outcome))
+    let code = Code::of(&outcome);
+    // The host is gone, and the run lock with it: a slow network holds up no other run.
+    let pushed = match code {
+        Code::Clean => offsite::after(&config, &plan.run, typed.telling.says_more()),
+        _ => Code::Clean,
+    };
+    Ok(if code == Code::Clean { pushed } else { code })
 }
 
 /// The run itself, unless something stops it before it begins.

@@ -4,7 +4,7 @@
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
-use super::{ConfigFile, destination, linux, read};
+use super::{ConfigFile, destination, linux, offsite, read};
 use crate::catalog::{self, Catalog};
 use crate::check;
 use crate::config::{Complaint, Config};
@@ -24,6 +24,9 @@ pub(super) struct List {
     /// Print a JSON array instead of a table.
     #[arg(long)]
     json: bool,
+    /// What is at this place under [[offsite]] instead.
+    #[arg(long, value_name = "NAME")]
+    at: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -48,6 +51,9 @@ pub(super) struct ReportOptions {
 
 /// The backups of the destination, oldest first, if there is such a destination.
 pub(super) fn list(options: &List) -> Result<Code, Stop> {
+    if let Some(place) = &options.at {
+        return offsite::list(&options.file, place, options.json);
+    }
     let (_, catalog) = look(&DryRun(linux()?), &options.file)?;
     ui::show(&if options.json {
         ui::catalog::list_json(&catalog)

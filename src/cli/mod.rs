@@ -8,6 +8,7 @@ mod configuration;
 mod drill;
 mod explain;
 mod init;
+mod offsite;
 mod prune;
 mod recover;
 mod restore;
@@ -59,7 +60,8 @@ Exit codes:
   1 unexpected                5 published, something is left (ledger kept)
   2 usage or configuration    6 failed, something is left (ledger kept)
   3 refused, nothing touched  8 a drill did not prove the backup
-  9 a backup is damaged       75 another run, or drill, is alive
+  9 a backup is damaged       10 a backup is not pushed
+  75 another run, drill or push is alive
   129, 130, 143 interrupted by SIGHUP, SIGINT, SIGTERM; rolled back clean
   check: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN";
 
@@ -84,6 +86,10 @@ enum Command {
     Report(catalog::ReportOptions),
     /// Remove the backups that no rule under [retention] keeps, and tell the reason for each.
     Prune(prune::Options),
+    /// Send a backup to the places under [[offsite]], and compare it there.
+    Push(offsite::PushOptions),
+    /// Bring a backup back from a place under [[offsite]], and read it whole.
+    Fetch(offsite::FetchOptions),
     /// Make a data directory of a backup again, read it back, and tell how it becomes a replica.
     Restore(restore::Options),
     /// Read backups whole and hold them against their manifests.
@@ -160,6 +166,8 @@ pub fn main() -> ExitCode {
         Command::Audit(options) => audit::run(options),
         Command::Recover(ledgers) => recover::recover(ledgers),
         Command::Explain { name } => explain::explain(name),
+        Command::Push(options) => offsite::push(options),
+        Command::Fetch(options) => offsite::fetch(options),
         Command::Prune(options) => prune::prune(options),
         Command::Restore(options) => restore::restore(options),
         Command::Verify(options) => verify::verify(options),
@@ -195,6 +203,10 @@ fn linux() -> Result<Linux, Stop> {
 fn shown(screen: &Screen, host: impl Host) -> Traced<impl Host> {
     let screen = screen.clone();
     Traced::new(host, move |event| {
+        // A private server is tried every few milliseconds until it answers.
+        if matches!(event.what, Act::Visit(_)) && event.outcome.is_err() {
+            return;
+        }
         screen.act(&event.what.to_string(), event.nanos, event.outcome.as_ref().err());
     })
 }

@@ -1,6 +1,6 @@
 //! `holdstill prune`, and what a backup does of the same kind at its end.
 
-use super::{ConfigFile, linux, lock, machine, read, shown, tell};
+use super::{ConfigFile, linux, lock, machine, offsite, read, shown, tell};
 use crate::config::{self, Config};
 use crate::error::{Code, Stop};
 use crate::host::Host;
@@ -21,10 +21,16 @@ pub(super) struct Options {
     /// Show what would be removed and what kept, and touch nothing, not even the run lock.
     #[arg(long)]
     dry_run: bool,
+    /// At this place under [[offsite]] instead, by the rules of that place.
+    #[arg(long, value_name = "NAME")]
+    at: Option<String>,
 }
 
 /// Every backup with its reason; then, unless it is only asked, what is to go goes.
 pub(super) fn prune(options: &Options) -> Result<Code, Stop> {
+    if let Some(place) = &options.at {
+        return offsite::prune(&options.file, place, options.dry_run);
+    }
     if options.dry_run {
         return dry(options);
     }
@@ -71,7 +77,7 @@ fn rules(config: &Config) -> Option<&Rules> {
 }
 
 /// Where others can write they can make us remove what we should not.
-fn place(host: &dyn Host, config: &Config) -> Result<(), Stop> {
+pub(super) fn place(host: &dyn Host, config: &Config) -> Result<(), Stop> {
     match config::destination(host, &config.destination.directory) {
         Ok(_) => Ok(()),
         Err(complaint) => {

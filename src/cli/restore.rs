@@ -2,17 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
+use super::table::{Acting, Telling, Wanted};
 use super::{ConfigFile, destination, keep, linux, machine, read, shown, table, tell};
-use crate::config::Config;
-use crate::drill::TableName;
+use crate::config::{self, Config};
+use crate::database::attach::Account;
+use crate::drill::{PrivateServers, TableName};
 use crate::error::{Code, Stop};
 use crate::host::dry::DryRun;
 use crate::host::linux::service::Service;
-use crate::host::{Act, Ask, Host};
+use crate::host::{Act, Ask, Host, Secret};
 use crate::memory::{self, Finding, How, PROBLEMS_MAX};
+use crate::plan::Refusal;
 use crate::readers;
 use crate::restore::make::{self, Shelf};
-use crate::restore::{self, Asked, Damage, Identity, Outcome, Plan};
+use crate::restore::{self, Apply, Asked, Damage, Identity, Outcome, Plan};
 use crate::ui::{self, Manner, Screen, Streams};
 use crate::units::Millis;
 
@@ -39,7 +42,8 @@ pub(super) struct Options {
     /// Take one table of InnoDB out, as 'database.table': a private server recovers a throw-away
     /// copy, and its files come into DIR, with what another server is to be told to import them.
     #[arg(long, value_name = "TABLE", value_parser = TableName::parse, conflicts_with_all =
-        ["tree", "without", "owner", "keep_uuid", "write_statements", "dry_run", "json"])]
+        ["tree", "without", "owner", "keep_uuid", "write_statements", "prepare", "apply",
+        "source_login"])]
     table: Option<TableName>,
     /// Restore auto.cnf, too: the server that was backed up is gone and this one takes its place.
     #[arg(long)]
@@ -50,6 +54,17 @@ pub(super) struct Options {
     /// Write the statements that make it a replica to a new file, instead of printing them.
     #[arg(long, value_name = "FILE")]
     write_statements: Option<PathBuf>,
+    /// Have a private server do the recovery and shut it down, so that the next one starts at once.
+    #[arg(long)]
+    prepare: bool,
+    /// Have that server told whose replica it is, too; replication is not started. Implies
+    /// '--prepare'.
+    #[arg(long, conflicts_with = "write_statements")]
+    apply: bool,
+    /// The account on the source, and its host if the backup is of the source: an option file of
+    /// root's alone with 'user', 'password', 'host' and 'port' below [client].
+    #[arg(long, value_name = "FILE", requires = "apply")]
+    source_login: Option<PathBuf>,
     /// Show what would be restored and where to, and touch nothing.
     #[arg(long)]
     dry_run: bool,
@@ -91,7 +106,13 @@ impl Options {
 /// The plan; then, unless it is only asked, the restore.
 pub(super) fn restore(options: &Options) -> Result<Code, Stop> {
     if let Some(name) = &options.table {
-        return table::table(&options.file, &options.asked(), name);
+        return table::table(&Wanted {
+            file: &options.file,
+            asked: &options.asked(),
+            table: name,
+            telling: if options.json { Telling::Json } else { Telling::Text },
+            act: if options.dry_run { Acting::OnlyTell } else { Acting::Do },
+        });
     }
     if options.dry_run {
         let host = DryRun(linux()?);
@@ -161,7 +182,30 @@ fn plan(host: &dyn Host, options: &Options, config: Option<&Config>) -> Result<P
         let (destination, state_dir) = (&config.destination.directory, &config.state_dir);
         shelf = Some(Shelf { destination, state_dir });
     }
-    Ok(make::plan(host, &options.asked(), shelf.as_ref())?)
+    let mut plan = make::plan(host, &options.asked(), shelf.as_ref())?;
+    if options.prepare || options.apply {
+        let servers = config.map_or_else(PrivateServers::default, |config| config.drill.clone());
+        let apply = apply(host, options)?;
+        plan.preparation = Some(restore::preparation(host, &plan, &servers, &apply)?);
+    }
+    Ok(plan)
+}
+
+/// What makes it a replica, with the account of the operator's if there is one.
+fn apply(host: &dyn Host, options: &Options) -> Result<Apply, Stop> {
+    let file = match (&options.source_login, options.apply) {
+        (_, false) => return Ok(Apply::Nothing),
+        (None, true) => return Ok(Apply::AsItWas),
+        (Some(file), true) => file,
+    };
+    let told = config::option_file(host, file).map_err(|complaint| Stop::Usage(vec![complaint]))?;
+    if told.password.is_none() {
+        let what = format!("'{}' has no password for the source", file.display());
+        let hint = "Write 'user=' and 'password=' below [client] into it.";
+        return Err(Refusal::new(what, hint).into());
+    }
+    let account = Account { host: told.host, port: told.port, user: told.user };
+    Ok(Apply::As(account, Secret::OptionFile(file.clone())))
 }
 
 /// The statements that attach it, once it is whole. What went wrong.

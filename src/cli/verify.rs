@@ -3,11 +3,11 @@
 
 use std::str::FromStr;
 
-use super::{ConfigFile, destination, keep, machine, read};
+use super::{ConfigFile, destination, keep, machine, offsite, read};
 use crate::config::{self, Config};
 use crate::error::{Code, Stop};
 use crate::host::{Ask, Fault, Host};
-use crate::memory;
+use crate::memory::{self, How};
 use crate::readers;
 use crate::store::Missing;
 use crate::ui::verify::{Answer, Bar, text};
@@ -28,6 +28,11 @@ pub(super) struct Options {
     /// each day until all were read. Everything but the content is looked at of all.
     #[arg(long, value_name = "SHARE")]
     sample: Option<Share>,
+    /// At this place under [[offsite]] instead: a host is compared with what is here, byte by byte;
+    /// a repository is checked by its own sums, all or a share of its data, and the backup in it by
+    /// its manifest.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["all", "json"])]
+    at: Option<String>,
     /// Print one JSON object a backup, on a line of its own.
     #[arg(long)]
     json: bool,
@@ -35,6 +40,10 @@ pub(super) struct Options {
 
 /// The worst of what was found.
 pub(super) fn verify(options: &Options) -> Result<Code, Stop> {
+    if let Some(place) = &options.at {
+        let run = options.run.as_deref();
+        return offsite::verify(&options.file, place, run, options.sample);
+    }
     let mut host = machine()?;
     let config = read(&host, &options.file.config)?;
     let destination = destination(&host, &config)?;
@@ -91,7 +100,12 @@ fn one(host: &mut impl Host, config: &Config, run: &str, options: &Options) -> R
 
 fn remember(host: &mut dyn Host, config: &Config, run: &str, end: &End) -> Result<(), Fault> {
     let End::Looked(verdict) = end else { return Ok(()) };
-    memory::remember(host, &config.state_dir, run, verdict.how, verdict.finding())
+    memory::remember(host, &config.state_dir, run, verdict.how, verdict.finding())?;
+    for sharer in verdict.sharers.iter().flatten() {
+        let finding = verdict.finding_of(sharer);
+        memory::remember(host, &config.state_dir, &sharer.run, How::Shared, finding)?;
+    }
+    Ok(())
 }
 
 impl FromStr for Share {

@@ -72,9 +72,11 @@ pub(super) struct Check<'a> {
 
 impl Check<'_> {
     fn config(&mut self, path: &Path, raw: Raw) -> Config {
+        let state_dir = self.path_or("state_dir", raw.top.state_dir, STATE_DIR);
         Config {
             path: path.into(),
-            state_dir: self.path_or("state_dir", raw.top.state_dir, STATE_DIR),
+            offsite: self.offsite(raw.offsite, &state_dir),
+            state_dir,
             run_dir: self.path_or("run_dir", raw.top.run_dir, RUN_DIR),
             server: self.server(raw.server),
             lock: self.lock(&raw.lock),
@@ -82,7 +84,7 @@ impl Check<'_> {
             snapshot: self.snapshot(&raw.snapshot),
             copy: self.copy(&raw.copy),
             destination: self.destination(raw.destination.directory),
-            retention: self.retention(&raw.retention),
+            retention: self.rules("retention", &raw.retention),
             drill: self.drill(raw.drill),
             hooks: self.hooks(raw.hooks),
             monitoring: self.monitoring(&raw.monitoring),
@@ -354,6 +356,12 @@ pub(super) fn place(text: &str, section: &str, name: &str) -> Option<usize> {
     let table = DeTable::parse(text).ok()?;
     let table = match section {
         "" => table.get_ref(),
+        _ if section.starts_with(raw::OFFSITE) => {
+            // `offsite[1]` is the first place; a key that is not there is told by its heading.
+            let number = section.trim_end_matches(']').split_once('[')?.1;
+            let all = table.get_ref().get(raw::OFFSITE)?.get_ref().as_array()?;
+            all.get(number.parse::<usize>().ok()?.checked_sub(1)?)?.get_ref().as_table()?
+        }
         _ => table.get_ref().get(section)?.get_ref().as_table()?,
     };
     table.keys().find(|key| key.get_ref() == name).map(|key| key.span().start)

@@ -18,6 +18,21 @@ const MEMORY_MAX: Bytes = Bytes(1 << 40);
 /// The most assertions that a configuration has.
 const ASSERTIONS_MAX: usize = 1_000;
 
+impl Default for Drill {
+    /// Where there is no configuration.
+    fn default() -> Self {
+        Self {
+            directory: None,
+            server: None,
+            memory: MEMORY,
+            ms_max: Millis(SECONDS_MAX * 1000),
+            quiet_ms_max: Millis(QUIET_SECONDS_MAX * 1000),
+            assertions: Vec::new(),
+            assertions_file: None,
+        }
+    }
+}
+
 impl Check<'_> {
     pub(super) fn drill(&mut self, raw: raw::Drill) -> Drill {
         let seconds = self.seconds("drill.seconds_max", raw.seconds_max, SECONDS_MAX);

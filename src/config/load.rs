@@ -100,8 +100,8 @@ pub(super) fn unseen(path: &Path, fault: &Fault) -> Complaint {
     Complaint::new(fault.to_string(), format!("Look at it: stat {}", shell::path(path)))
 }
 
-/// Whether a file that holds a password is kept from others; `what` names it in the complaint.
-pub(super) fn private(host: &dyn Host, path: &Path, what: &str) -> Result<(), Complaint> {
+/// Whether a file that holds a secret is kept from others; `what` names it in the complaint.
+pub fn private(host: &dyn Host, path: &Path, what: &str) -> Result<(), Complaint> {
     let shown = path.display();
     let (entry, us) = looked_at(host, path)?;
     let Some(entry) = entry.filter(|entry| entry.kind == Kind::File) else {
@@ -114,11 +114,11 @@ pub(super) fn private(host: &dyn Host, path: &Path, what: &str) -> Result<(), Co
     if entry.mode & 0o077 != 0 {
         let mode = entry.mode & 0o7777;
         let found =
-            format!("{what} '{shown}' holds a password and is open to others (mode {mode:04o})");
+            format!("{what} '{shown}' holds a secret and is open to others (mode {mode:04o})");
         return Err(Complaint::new(found, format!("Run: chmod 0600 {}", shell::path(path))));
     }
     if entry.uid != 0 && entry.uid != us {
-        let found = format!("{what} '{shown}' holds a password and belongs to user {}", entry.uid);
+        let found = format!("{what} '{shown}' holds a secret and belongs to user {}", entry.uid);
         return Err(Complaint::new(found, format!("Run: chown root {}", shell::path(path))));
     }
     Ok(())

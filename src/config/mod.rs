@@ -10,6 +10,7 @@ mod drill;
 mod load;
 mod login;
 mod named;
+mod offsite;
 mod operation;
 mod raw;
 mod show;
@@ -22,9 +23,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 pub use check::{SIZE, parse};
 pub use complaint::Complaint;
-pub use load::{StateDir, load, state_dir};
+pub use load::{StateDir, load, private, state_dir};
 pub use login::{login, option_file};
 pub use named::{check_text, destination, destination_directory, look_at};
+pub use offsite::{OFFSITE_KEYS, Offsite, Push, Way};
 pub(crate) use operation::complain_of_limits;
 pub use raw::KEYS;
 pub use show::{Origin, Shown, as_json, as_toml, literal, show, shown};
@@ -65,6 +67,8 @@ pub struct Config {
     pub hooks: Hooks,
     /// What monitoring is told.
     pub monitoring: Monitoring,
+    /// Where backups are pushed to.
+    pub offsite: Vec<Offsite>,
 }
 
 /// How the server is reached.
@@ -225,6 +229,19 @@ pub struct Copy {
     pub priority: Priority,
     /// How much it may copy each second; no limit if absent.
     pub bandwidth_max: Option<Bytes>,
+    /// What becomes of files that did not change.
+    pub unchanged: Unchanged,
+}
+
+/// What becomes of files that did not change since the newest backup.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unchanged {
+    /// They are copied like all others: no two backups have a file in common.
+    #[default]
+    Copy,
+    /// They are hard links to those of that backup.
+    Link,
 }
 
 /// How a backup is proven by a private server.

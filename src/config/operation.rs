@@ -46,16 +46,21 @@ const PROM: &str = ".prom";
 
 impl Check<'_> {
     pub(super) fn copy(&mut self, raw: &raw::Copy) -> Copy {
-        if let Some(bandwidth) = raw.bandwidth_max.filter(|bandwidth| *bandwidth < BANDWIDTH_MIN) {
-            let what = format!("expected at least {BANDWIDTH_MIN} a second, found {bandwidth}");
-            let hint =
-                "It is a size, as in 'bandwidth_max = \"50MiB\"'; leave it out for no limit.";
-            self.complain("copy.bandwidth_max", what, hint);
-        }
+        self.bandwidth("copy.bandwidth_max", raw.bandwidth_max);
         Copy {
             ms_max: self.limit("copy.ms_max", raw.ms_max, COPY_MS_MAX),
             priority: Priority { nice: self.nice(raw.nice), io: self.io(raw) },
             bandwidth_max: raw.bandwidth_max,
+            unchanged: raw.unchanged.unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn bandwidth(&mut self, key: &str, given: Option<Bytes>) {
+        if let Some(bandwidth) = given.filter(|bandwidth| *bandwidth < BANDWIDTH_MIN) {
+            let what = format!("expected at least {BANDWIDTH_MIN} a second, found {bandwidth}");
+            let hint =
+                "It is a size, as in 'bandwidth_max = \"50MiB\"'; leave it out for no limit.";
+            self.complain(key, what, hint);
         }
     }
 
@@ -93,35 +98,36 @@ impl Check<'_> {
     }
 
     /// A section without a key says nothing, and nothing is ever removed.
-    pub(super) fn retention(&mut self, raw: &raw::Retention) -> Option<Rules> {
+    pub(super) fn rules(&mut self, section: &str, raw: &raw::Retention) -> Option<Rules> {
+        let within = format!("{section}.keep_within");
         let rules = Rules {
-            last: self.keep("keep_last", raw.keep_last),
-            daily: self.keep("keep_daily", raw.keep_daily),
-            weekly: self.keep("keep_weekly", raw.keep_weekly),
-            monthly: self.keep("keep_monthly", raw.keep_monthly),
-            yearly: self.keep("keep_yearly", raw.keep_yearly),
+            last: self.keep(section, "keep_last", raw.keep_last),
+            daily: self.keep(section, "keep_daily", raw.keep_daily),
+            weekly: self.keep(section, "keep_weekly", raw.keep_weekly),
+            monthly: self.keep(section, "keep_monthly", raw.keep_monthly),
+            yearly: self.keep(section, "keep_yearly", raw.keep_yearly),
             within: raw.keep_within,
         };
         if let Some(hours) = rules.within.filter(|hours| !(Hours(1)..=WITHIN_MAX).contains(hours)) {
             let what = format!("expected '1h' to '{WITHIN_MAX}', found '{hours}'");
             let hint = "Leave it out where no age keeps a backup.";
-            self.complain("retention.keep_within", what, hint);
+            self.complain(&within, what, hint);
         }
         let counting = Rules { within: None, ..rules.clone() };
         if rules.within.is_some() && counting == Rules::default() {
             let what = "expected a rule that counts beside it, found none";
             let hint =
                 "Add 'keep_last = 3': a backup under a clock that is ahead pushes out the others.";
-            self.complain("retention.keep_within", what, hint);
+            self.complain(&within, what, hint);
         }
         Some(rules).filter(|rules| *rules != Rules::default())
     }
 
-    fn keep(&mut self, key: &str, given: Option<u32>) -> Option<u32> {
+    fn keep(&mut self, section: &str, key: &str, given: Option<u32>) -> Option<u32> {
         if let Some(count) = given.filter(|count| !(1..=KEEP_MAX).contains(count)) {
             let what = format!("expected 1 to {KEEP_MAX}, found {count}");
             let hint = "Leave a key out that is to keep nothing.";
-            self.complain(&format!("retention.{key}"), what, hint);
+            self.complain(&format!("{section}.{key}"), what, hint);
         }
         given
     }

@@ -3,6 +3,8 @@
 //! Every section is read by itself, so that one wrong type does not hide the complaints about the
 //! other sections.
 
+mod offsite;
+
 use std::ops::Range;
 
 use serde::de::DeserializeOwned;
@@ -10,7 +12,10 @@ use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+pub(super) use offsite::{Offsite, OffsiteKind};
+
 use super::Complaint;
+use super::offsite::{OFFSITE_KEYS, not_an_array};
 use crate::units::{Bytes, Hours, Millis};
 
 /// Every key, by section; the first section is the file's top.
@@ -59,7 +64,7 @@ pub const KEYS: [(&str, &[&str]); 11] = [
             "pool_percent_stop",
         ],
     ),
-    ("copy", &["ms_max", "nice", "io_class", "io_level", "bandwidth_max"]),
+    ("copy", &["ms_max", "nice", "io_class", "io_level", "bandwidth_max", "unchanged"]),
     ("destination", &["directory"]),
     (
         "retention",
@@ -89,6 +94,9 @@ pub const KEYS: [(&str, &[&str]); 11] = [
         ],
     ),
 ];
+
+/// The list of places that backups are pushed to.
+pub(super) const OFFSITE: &str = "offsite";
 
 /// How far a suggestion may be from what was typed: 1 is the same word, 0 has nothing in common.
 const LIKENESS_MIN: f64 = 0.7;
@@ -183,6 +191,7 @@ pub(super) struct Copy {
     pub(super) io_class: Option<IoClass>,
     pub(super) io_level: Option<i64>,
     pub(super) bandwidth_max: Option<Bytes>,
+    pub(super) unchanged: Option<super::Unchanged>,
 }
 
 /// `copy.io_class`.
@@ -261,6 +270,8 @@ pub(super) struct Raw {
     pub(super) drill: Drill,
     pub(super) hooks: Hooks,
     pub(super) monitoring: Monitoring,
+    /// Nothing of a place that could not be read, which is told.
+    pub(super) offsite: Vec<Option<Offsite>>,
 }
 
 /// Reads the file's text; what can be read is read even if there are complaints.
@@ -284,6 +295,7 @@ pub(super) fn read(text: &str, complaints: &mut Vec<Complaint>) -> Raw {
         drill: section(&mut table, "drill", text, complaints),
         hooks: section(&mut table, "hooks", text, complaints),
         monitoring: section(&mut table, "monitoring", text, complaints),
+        offsite: places(&mut table, text, complaints),
         top: Top::default(),
     };
     Raw { top: typed(Spanned::new(0..0, DeValue::Table(table)), text, complaints), ..raw }
@@ -311,6 +323,29 @@ fn section<T: DeserializeOwned + Default>(
     table.remove(name).map_or_else(T::default, |value| typed(value, text, complaints))
 }
 
+/// The tables of `[[offsite]]`, each read by itself.
+fn places(
+    table: &mut DeTable<'_>,
+    text: &str,
+    complaints: &mut Vec<Complaint>,
+) -> Vec<Option<Offsite>> {
+    let Some((key, value)) = table.remove_entry(OFFSITE) else { return Vec::new() };
+    let DeValue::Array(all) = value.into_inner() else {
+        complaints.push(not_an_array(text, key.span().start));
+        return Vec::new();
+    };
+    let mut places = Vec::new();
+    for mut one in all {
+        if let DeValue::Table(inner) = one.get_mut() {
+            retain_known(inner, OFFSITE, &OFFSITE_KEYS, text, complaints);
+        }
+        let before = complaints.len();
+        let place = typed(one, text, complaints);
+        places.push((complaints.len() == before).then_some(place));
+    }
+    places
+}
+
 fn typed<T: DeserializeOwned + Default>(
     value: Spanned<DeValue<'_>>,
     text: &str,
@@ -327,7 +362,7 @@ fn drop_unknown(table: &mut DeTable<'_>, text: &str, complaints: &mut Vec<Compla
     let sections = || KEYS.iter().map(|(name, _)| *name).filter(|name| !name.is_empty());
     for (name, keys) in KEYS {
         let known: Vec<&str> = match name {
-            "" => keys.iter().copied().chain(sections()).collect(),
+            "" => keys.iter().copied().chain(sections()).chain([OFFSITE]).collect(),
             _ => keys.to_vec(),
         };
         let inner = match name {

@@ -11,7 +11,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
-    Complaint, Config, Copy, Drill, Hook, KEYS, SOCKET, SecretIn, Size, check, load, option_file,
+    Complaint, Config, Copy, Drill, Hook, KEYS, OFFSITE_KEYS, Offsite, Push, SOCKET, SecretIn,
+    Size, Way, check, load, option_file,
 };
 use crate::host::{Host, Io, Reach, Tls};
 use crate::option_file::OptionFile;
@@ -100,7 +101,60 @@ pub fn shown(text: &str, config: &Config, options: Option<&(PathBuf, OptionFile)
         let secret = key == "password" && !matches!(origin, Origin::NotSet(_));
         Shown { section, key, value, unit: unit(key), origin, hidden: secret }
     };
-    KEYS.iter().flat_map(|(section, keys)| keys.iter().map(move |key| one(section, key))).collect()
+    let keys =
+        KEYS.iter().flat_map(|(section, keys)| keys.iter().map(move |key| one(section, key)));
+    keys.chain(places(text, config)).collect()
+}
+
+/// Every key of every place.
+fn places<'a>(text: &'a str, config: &'a Config) -> impl Iterator<Item = Shown> + 'a {
+    let keys = move |(at, place): (usize, &'a Offsite)| {
+        OFFSITE_KEYS.iter().map(move |key| {
+            let line = check::place(text, &format!("offsite[{}]", at + 1), key);
+            let line = line.map(|offset| text[..offset].matches('\n').count() + 1);
+            let value = place_value(place, key);
+            let origin = match (line, &value) {
+                (Some(line), _) => Origin::Line(line),
+                (None, Some(_)) => Origin::Default,
+                (None, None) => Origin::NotSet(unset_of_place(key)),
+            };
+            Shown { section: "offsite", key, value, unit: unit(key), origin, hidden: false }
+        })
+    };
+    config.offsite.iter().enumerate().flat_map(keys)
+}
+
+fn place_value(place: &Offsite, key: &str) -> Option<Value> {
+    match (key, &place.way) {
+        ("name", _) => Some(json!(place.name)),
+        ("push", _) => Some(json!(place.push == Push::AfterBackup)),
+        ("seconds_max", _) => Some(json!(place.ms_max.0 / 1_000)),
+        ("bandwidth_max", _) => place.bandwidth_max.map(|most| size(Size::Amount(most))),
+        ("kind", Way::Ssh(_)) => Some(json!("ssh")),
+        ("kind", Way::Restic(_)) => Some(json!("restic")),
+        ("host", Way::Ssh(account)) => Some(json!(account.host)),
+        ("port", Way::Ssh(account)) => Some(json!(account.port)),
+        ("user", Way::Ssh(account)) => Some(json!(account.user)),
+        ("directory", Way::Ssh(account)) => Some(path(&account.directory)),
+        ("key_file", Way::Ssh(account)) => Some(path(&account.key_file)),
+        ("known_hosts", Way::Ssh(account)) => Some(path(&account.known_hosts)),
+        ("repository_file", Way::Restic(of)) => Some(path(&of.repository_file)),
+        ("password_file", Way::Restic(of)) => Some(path(&of.password_file)),
+        ("credentials_file", Way::Restic(of)) => of.credentials_file.as_deref().map(path),
+        ("cache_directory", Way::Restic(of)) => Some(path(&of.cache)),
+        ("options", Way::Restic(of)) => Some(json!(of.options)).filter(|_| !of.options.is_empty()),
+        _ if key.starts_with("keep_") => place.retention.as_ref().and_then(|of| keep(of, key)),
+        _ => None,
+    }
+}
+
+fn unset_of_place(key: &str) -> &'static str {
+    match key {
+        "bandwidth_max" => "no limit",
+        "credentials_file" | "options" => "none is used",
+        _ if key.starts_with("keep_") => "it keeps none",
+        _ => "of the other kind of place",
+    }
 }
 
 /// What a configuration means by a key; nothing where it means nothing, or a password.
@@ -147,13 +201,14 @@ fn value(config: &Config, section: &str, key: &str) -> Option<Value> {
 }
 
 fn copying(copy: &Copy, key: &str) -> Option<Value> {
-    let Copy { ms_max, priority, bandwidth_max } = copy;
+    let Copy { ms_max, priority, bandwidth_max, unchanged } = copy;
     match (key, priority.io) {
         ("ms_max", _) => Some(json!(ms_max)),
         ("nice", _) => priority.nice.map(|nice| json!(nice)),
         ("io_class", Some(Io::Idle)) => Some(json!("idle")),
         ("io_class", Some(Io::BestEffort(_))) => Some(json!("best-effort")),
         ("io_level", Some(Io::BestEffort(level))) => Some(json!(level)),
+        ("unchanged", _) => Some(json!(unchanged)),
         ("bandwidth_max", _) => bandwidth_max.map(|bandwidth| size(Size::Amount(bandwidth))),
         _ => None,
     }
@@ -322,7 +377,11 @@ pub fn as_toml(path: &Path, all: &[Shown]) -> String {
         writeln!(text, "# What {file} means: a key a line, and where it comes from.");
     let mut section = "";
     for one in all {
-        if one.section != section {
+        // Every place has a heading of its own.
+        if one.section == "offsite" && one.key == OFFSITE_KEYS[0] {
+            section = one.section;
+            text.push_str("\n[[offsite]]\n");
+        } else if one.section != section {
             section = one.section;
             let _cannot_fail = writeln!(text, "\n[{section}]");
         }

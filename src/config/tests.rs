@@ -47,6 +47,9 @@ fn the_full_file_shows_every_key_and_its_default() {
             assert!(FULL.lines().any(shown), "{section}.{key} is not in full.toml");
         }
     }
+    for key in OFFSITE_KEYS {
+        assert!(FULL.lines().any(|line| line.starts_with(&format!("#{key} ="))), "{key}");
+    }
     let minimal = good(DESTINATION);
     assert_eq!(Config { server: minimal.server.clone(), ..good(FULL) }, minimal);
 }
@@ -60,7 +63,7 @@ fn unknown_keys_are_told_with_the_nearest_one() {
          line 6, column 1: unknown key 'wait_ms_max' in [snapshot] | 'wait_ms_max' belongs under \
          [lock].\n\
          line 7, column 2: unknown key 'zebra' | Known here are: state_dir, run_dir, server, lock, \
-         replica, snapshot, copy, destination, retention, drill, hooks, monitoring.",
+         replica, snapshot, copy, destination, retention, drill, hooks, monitoring, offsite.",
     );
 }
 
@@ -234,7 +237,7 @@ fn a_login_is_refused_with_a_hint() {
     };
     assert_eq!(
         told(0o644, "option_file = \"/o.cnf\""),
-        "the option file '/o.cnf' holds a password and is open to others (mode 0644) | Run: chmod \
+        "the option file '/o.cnf' holds a secret and is open to others (mode 0644) | Run: chmod \
          0600 /o.cnf"
     );
     assert_eq!(
@@ -256,7 +259,7 @@ fn a_configuration_with_a_password_is_closed_to_others() {
     let complaints = load(&open, Path::new("/c.toml")).expect_err("it is open");
     assert_eq!(
         complaints[0].to_string(),
-        "the configuration '/c.toml' holds a password and is open to others (mode 0640)"
+        "the configuration '/c.toml' holds a secret and is open to others (mode 0640)"
     );
     let closed = Files { mode: 0o600, ..open };
     assert!(load(&closed, Path::new("/c.toml")).is_ok());
@@ -383,4 +386,47 @@ fn limits_of_monitoring_are_in_order() {
          line 5, column 1: monitoring.locked_ms_critical: expected at least 'locked_ms_warning' \
          (5000 ms), found 9 ms | What is critical comes after what is a warning.",
     );
+}
+
+/// A place of each kind, with every key that it needs.
+const PLACES: &str = "[[offsite]]\nname = \"c\"\nkind = \"restic\"\nrepository_file = \"/r\"\n\
+    password_file = \"/p\"\n[[offsite]]\nname = \"v\"\nkind = \"ssh\"\nhost = \"h\"\nuser = \"u\"\n\
+    directory = \"/d\"\nkey_file = \"/k\"\nknown_hosts = \"/n\"\npush = true\nkeep_last = 2\n";
+
+#[test]
+fn places_elsewhere_are_a_list_and_fed_back_they_mean_the_same() {
+    let text = format!("{DESTINATION}{PLACES}");
+    let config = good(&text);
+    assert_eq!(config.offsite.len(), 2);
+    assert_eq!(config.offsite[1].push, Push::AfterBackup);
+    let shown = as_toml(Path::new("/c"), &shown(&text, &config, None));
+    assert_eq!(good(&shown), config, "{shown}");
+    assert!(shown.contains("# backups; line 17"), "{shown}");
+}
+
+#[test]
+fn what_is_wrong_with_a_place_is_told_where_it_is() {
+    let with = |from: &str, to: &str| told(&format!("{DESTINATION}{}", PLACES.replace(from, to)));
+    for (from, to, expected) in [
+        ("name = \"v\"", "name = \"c\"", "line 9, column 1: offsite[2].name: there are two places"),
+        ("name = \"v\"", "name = \"a/b\"", "line 9, column 1: expected a 'name' of 1 to 32"),
+        ("kind = \"ssh\"", "kind = \"ftp\"", "line 10, column 8: unknown variant 'ftp'"),
+        ("host = \"h\"", "host = \"-oProxyCommand=x\"", "line 11, column 1: expected 'host'"),
+        ("user = \"u\"", "user = \"u@h\"", "line 12, column 1: expected 'user'"),
+        ("key_file = \"/k\"", "key_file = \"/k'\"", "line 14, column 1: offsite[2].key_file:"),
+        ("directory = \"/d\"\n", "", "expected 'directory', found none | -"),
+        (
+            "push = true",
+            "password_file = \"/p\"",
+            "line 16, column 1: 'password_file' is of the other",
+        ),
+        ("push = true", "pusch = true", "line 16, column 1: unknown key 'pusch' in [offsite]"),
+        ("keep_last = 2", "keep_last = 0", "line 17, column 1: offsite[2].keep_last: expected 1"),
+        ("[[offsite]]\nname = \"v\"", "[offsite]\nname = \"v\"", "line 8, column 2"),
+    ] {
+        let found = with(from, to);
+        assert!(found.starts_with(expected), "{to}: {found}");
+    }
+    let one = told(&format!("{DESTINATION}[offsite]\nname = \"v\"\n"));
+    assert!(one.contains("'offsite' is a list of places | Write it with two brackets"), "{one}");
 }

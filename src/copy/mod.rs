@@ -1,3 +1,5 @@
-//! Copy engines: functions from a plan's facts to commands, and readers of what they print.
+//! Copy engines: functions from facts to commands, and readers of what they print.
 
+pub mod restic;
 pub mod rsync;
+pub mod ssh;

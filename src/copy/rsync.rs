@@ -1,7 +1,12 @@
 //! rsync: the command that copies the mounted snapshot, and what it prints while it does.
 //!
-//! Deliberately absent: `--delete`, `--update` and everything else that would compare with an
-//! older tree. The target is always a new directory.
+//! The target is always a new directory. Where unchanged files are to be links, one command makes
+//! those of the files that it is given by name, and another copies whatever is not there then:
+//! nothing is linked that was not named. Deliberately absent: `--delete`, `--update` and everything
+//! else that would change what stands in a target.
+//!
+//! rsync compares seconds unless `--modify-window=-1` tells it nanoseconds, which it knows since
+//! 3.1.3.
 
 use std::path::Path;
 
@@ -29,10 +34,31 @@ pub struct Stats {
     pub bytes: Bytes,
 }
 
+/// Since when rsync compares nanoseconds.
+pub const NANOSECONDS_SINCE: [u32; 3] = [3, 1, 3];
+
 /// Reads rsync's standard output line by line.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tail {
     stats: Stats,
+    listed: Stats,
+}
+
+/// Which files a command is about.
+#[derive(Clone, Copy, Debug)]
+pub enum Choice<'a> {
+    /// All of them.
+    All,
+    /// Those that this list names, each ended by a zero byte; what is as it is in the earlier tree
+    /// becomes a hard link to it. What is named and is not there is no error.
+    Unchanged {
+        /// The list.
+        names: &'a Path,
+        /// The earlier tree.
+        earlier: &'a Path,
+    },
+    /// Those that are not in the target yet: the others are not touched, so no link is.
+    Rest,
 }
 
 /// What one copy is to do.
@@ -48,6 +74,8 @@ pub struct Order<'a> {
     pub excludes: &'a [String],
     /// The target directory, new and empty.
     pub target: &'a Path,
+    /// Which files.
+    pub choice: Choice<'a>,
     /// How much it may copy each second; no limit if absent.
     pub bandwidth_max: Option<Bytes>,
     /// How long it may take.
@@ -90,9 +118,23 @@ pub fn command(order: &Order<'_>) -> Cmd {
         // In units of 1024 bytes; 0 would be no limit at all (rsync(1), `--bwlimit`).
         cmd = cmd.arg(format!("--bwlimit={}", (bytes / 1024).max(1)));
     }
+    let root = order.root.display();
+    match order.choice {
+        Choice::All => {}
+        Choice::Rest => cmd = cmd.arg("--ignore-existing"),
+        Choice::Unchanged { names, earlier } => {
+            cmd = cmd.arg("--modify-window=-1").arg("--ignore-missing-args").arg("--from0");
+            cmd = cmd.arg(format!("--files-from={}", names.display()));
+            cmd = cmd.arg(format!("--link-dest={}", earlier.display()));
+        }
+    }
     cmd = cmd.arg("--");
-    for part in order.parts {
-        cmd = cmd.arg(format!("{}/./{part}", order.root.display()));
+    if let Choice::Unchanged { .. } = order.choice {
+        cmd = cmd.arg(format!("{root}/"));
+    } else {
+        for part in order.parts {
+            cmd = cmd.arg(format!("{root}/./{part}"));
+        }
     }
     cmd.arg(format!("{}/", order.target.display()))
 }
@@ -104,6 +146,12 @@ pub fn attributes(rsync: &Path, from: &Path, to: &Path, ms_max: Millis) -> Cmd {
     let flags = ["--dirs", "--acls", "--xattrs", "--numeric-ids", "--exclude=/*", "--"];
     let cmd = flags.into_iter().fold(cmd, Cmd::arg);
     cmd.arg(format!("{}/", from.display())).arg(format!("{}/", to.display()))
+}
+
+/// The list for [`Choice::Unchanged`], of paths relative to the root.
+pub fn list<'a>(paths: impl Iterator<Item = &'a str>) -> String {
+    // A name that begins with `#` or `;` would be a comment (rsync(1), `--files-from`).
+    paths.fold(String::new(), |list, path| list + "./" + path + "\0")
 }
 
 impl Progress {
@@ -129,13 +177,22 @@ impl Tail {
             self.stats.files = number(rest)?;
         } else if let Some(rest) = line.strip_prefix("Total transferred file size: ") {
             self.stats.bytes = Bytes(number(rest.trim_end_matches(" bytes"))?);
+        } else if let Some(rest) = line.strip_prefix("Number of files: ") {
+            self.listed.files = regular(rest)?;
+        } else if let Some(rest) = line.strip_prefix("Total file size: ") {
+            self.listed.bytes = Bytes(number(rest.trim_end_matches(" bytes"))?);
         }
         progress(line)
     }
 
-    /// What rsync counted at its end.
+    /// What rsync counted at its end as copied.
     pub fn stats(&self) -> Stats {
         self.stats
+    }
+
+    /// What rsync counted in the source, copied or not. A file counts with each of its names.
+    pub fn listed(&self) -> Stats {
+        self.listed
     }
 }
 
@@ -145,6 +202,12 @@ fn progress(line: &str) -> Option<Progress> {
     let bytes = Bytes(number(words.next()?)?);
     let percent = words.next()?.strip_suffix('%')?.parse().ok()?;
     words.next()?.ends_with("/s").then_some(Progress { bytes, percent })
+}
+
+/// Reads `1,234 (reg: 1,000, dir: 234)`; where there is no regular file, none is named.
+fn regular(text: &str) -> Option<u64> {
+    let Some((_, rest)) = text.split_once("(reg: ") else { return Some(0) };
+    number(rest.split([')', ' ']).next()?.trim_end_matches(','))
 }
 
 fn number(text: &str) -> Option<u64> {
@@ -163,6 +226,15 @@ mod tests {
         assert_eq!(tail.read("Number of regular files transferred: 1,234"), None);
         assert_eq!(tail.read("Total transferred file size: 9,876,543 bytes"), None);
         assert_eq!(tail.stats(), Stats { files: 1234, bytes: Bytes(9_876_543) });
+        assert_eq!(tail.read("Number of files: 2,345 (reg: 2,100, dir: 245)"), None);
+        assert_eq!(tail.read("Total file size: 19,876,543 bytes"), None);
+        assert_eq!(tail.listed(), Stats { files: 2100, bytes: Bytes(19_876_543) });
+        for (line, files) in
+            [("Number of files: 3 (dir: 3)", 0), ("Number of files: 1 (reg: 1)", 1)]
+        {
+            assert_eq!(tail.read(line), None);
+            assert_eq!(tail.listed().files, files, "{line}");
+        }
     }
 
     #[test]

@@ -7,10 +7,14 @@
 
 use std::fmt::Write;
 
+mod applied;
+
 use super::coordinates::{Channel, Coordinates, Own};
 use super::dialect::{mariadb_channel, mysql_channel, quoted};
 use super::{Flavour, Server};
 use crate::wrong::{self, Wrong};
+
+pub use applied::{Account, Applied, Missing, Source, Statement, applied};
 
 /// Which backup the statements belong to.
 #[derive(Clone, Copy, Debug)]
@@ -25,18 +29,27 @@ pub struct Heading<'a> {
 
 /// The statements that attach a new replica to the source of this backup.
 pub fn statements(of: &Heading<'_>, server: &Server, coordinates: &Coordinates) -> String {
-    let lines = match (coordinates.channels.is_empty(), server.flavour) {
-        (false, Flavour::MariaDb) => mariadb_replica(coordinates),
-        (false, Flavour::MySql) => mysql_replica(server, coordinates),
-        (true, _) if coordinates.own.file.is_none() => Vec::new(),
-        (true, Flavour::MariaDb) => mariadb_source(coordinates),
-        (true, Flavour::MySql) => mysql_source(server, coordinates),
-    };
     let mut text = header(of, server, coordinates);
-    for line in lines {
+    for line in lines(server, coordinates, placeholders) {
         let _ = writeln!(text, "{line};");
     }
     text
+}
+
+/// The statements themselves; `source_of` says who the server that was backed up is, if that
+/// becomes the source.
+fn lines(
+    server: &Server,
+    coordinates: &Coordinates,
+    source_of: impl Fn(&str) -> String,
+) -> Vec<String> {
+    match (coordinates.channels.is_empty(), server.flavour) {
+        (false, Flavour::MariaDb) => mariadb_replica(coordinates),
+        (false, Flavour::MySql) => mysql_replica(server, coordinates),
+        (true, _) if coordinates.own.file.is_none() => Vec::new(),
+        (true, Flavour::MariaDb) => mariadb_source(coordinates, source_of),
+        (true, Flavour::MySql) => mysql_source(server, coordinates, source_of),
+    }
 }
 
 /// What must be done before, as comments.
@@ -154,12 +167,12 @@ fn log_place(word: &str, file: &str, position: u64) -> String {
     format!(", {word}_LOG_FILE = {}, {word}_LOG_POS = {position}", quoted(file))
 }
 
-fn mariadb_source(coordinates: &Coordinates) -> Vec<String> {
+fn mariadb_source(coordinates: &Coordinates, source_of: impl Fn(&str) -> String) -> Vec<String> {
     let own = &coordinates.own;
     let file = own.file.as_deref().unwrap_or_default();
     let at = log_place("MASTER", file, own.position.unwrap_or_default());
     vec![
-        format!("CHANGE MASTER TO {}{at}, MASTER_USE_GTID = no", placeholders("MASTER")),
+        format!("CHANGE MASTER TO {}{at}, MASTER_USE_GTID = no", source_of("MASTER")),
         "START SLAVE".to_owned(),
     ]
 }
@@ -215,7 +228,11 @@ fn change_word(server: &Server) -> &'static str {
     if server.speaks_of_replicas() { "REPLICATION SOURCE" } else { "MASTER" }
 }
 
-fn mysql_source(server: &Server, coordinates: &Coordinates) -> Vec<String> {
+fn mysql_source(
+    server: &Server,
+    coordinates: &Coordinates,
+    source_of: impl Fn(&str) -> String,
+) -> Vec<String> {
     let (own, word) = (&coordinates.own, source_word(server));
     let file = own.file.as_deref().unwrap_or_default();
     let at = match &own.gtid_executed {
@@ -226,7 +243,7 @@ fn mysql_source(server: &Server, coordinates: &Coordinates) -> Vec<String> {
     // caching_sha2_password wants either TLS or the source's key.
     let key =
         if server.speaks_of_replicas() { "GET_SOURCE_PUBLIC_KEY" } else { "GET_MASTER_PUBLIC_KEY" };
-    lines.push(format!("CHANGE {} TO {}, {key} = 1{at}", change_word(server), placeholders(word)));
+    lines.push(format!("CHANGE {} TO {}, {key} = 1{at}", change_word(server), source_of(word)));
     lines.push(format!("START {}", server.replica_word()));
     lines
 }

@@ -40,7 +40,7 @@ pub(super) fn volume(
 }
 
 /// Whether something that must be seen is at a path or below it.
-fn is_needed(at: &Path, needed: &[PathBuf]) -> bool {
+pub(super) fn is_needed(at: &Path, needed: &[PathBuf]) -> bool {
     let fixed = NEEDED.iter().map(Path::new);
     fixed.chain(needed.iter().map(PathBuf::as_path)).any(|path| path.starts_with(at))
 }

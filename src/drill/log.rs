@@ -11,6 +11,8 @@ const ERRORS_MAX: usize = 20;
 /// How many lines, and how many letters, a message shows.
 const SHOWN_MAX: usize = 6;
 const WORDS_MAX: usize = 800;
+/// How many letters of a line are shown while it goes on.
+const LINE_CHARS_MAX: usize = 160;
 
 /// What was heard so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,6 +82,13 @@ impl Log {
 /// MariaDB and MySQL write the level in brackets.
 fn is_error(line: &str) -> bool {
     line.contains("[ERROR]") || line.contains("[FATAL]")
+}
+
+/// A line of the server's as it is shown: without what is before its level, and no longer than a
+/// line should be.
+pub(super) fn shown(line: &str) -> String {
+    let line: String = line.chars().filter(|letter| !letter.is_control()).collect();
+    without_time(&line).chars().take(LINE_CHARS_MAX).collect()
 }
 
 /// From the level on: what is before it are times and the numbers of threads.

@@ -16,8 +16,12 @@ mod options;
 mod past;
 mod place;
 mod plan;
+mod prepare;
+#[cfg(test)]
+mod prepare_tests;
 mod report;
 mod story;
+mod table;
 #[cfg(test)]
 mod tests;
 mod visit;
@@ -25,5 +29,9 @@ mod visit;
 pub use export::{Export, Exported, Order as ExportOrder, TableName, export};
 pub use place::{Settled, begin, settle};
 pub use plan::{Drill, Way, plan};
+pub use prepare::{
+    Moved, Preparation, Prepared, PrivateServers, Step, Wanted, plan as plan_preparation, prepare,
+};
 pub use report::{Checked, Event, Report, remember};
 pub use story::{Outcome, drill};
+pub use table::{Seen, look as look_for_table};

@@ -63,6 +63,12 @@ impl Past {
         self.sources.first().map_or_else(PathBuf::new, |first| join(&first.mount, &self.datadir))
     }
 
+    /// The data directory in a backup that is in this directory.
+    pub(super) fn tree_of_data(&self, backup: &Path) -> PathBuf {
+        let tree = self.sources.first().map(|first| first.tree.as_str()).unwrap_or_default();
+        backup.join(tree).components().chain(self.datadir.components()).collect()
+    }
+
     /// Where in the backup a path of the server's is, if its volume was copied: the tree's name and
     /// the path in it. The volume that is mounted furthest down has it.
     pub(super) fn find(&self, path: &Path) -> Option<(&str, PathBuf)> {

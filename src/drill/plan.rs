@@ -255,7 +255,7 @@ fn directories(layers: &[Layer], scratch: PathBuf) -> Vec<PathBuf> {
             vec![upper.clone(), work.clone(), merged.clone()]
         }
         // Made by its copy.
-        Layer::Copy { .. } => Vec::new(),
+        Layer::Copy { .. } | Layer::Kept { .. } => Vec::new(),
     };
     layers.iter().flat_map(of).chain([scratch]).collect()
 }

@@ -126,7 +126,7 @@ impl Stage<'_> {
 
     /// Waits until the server answers; whether it ever did.
     pub(super) fn wait(&mut self) -> Result<bool, Fault> {
-        match self.visit.wait(&mut |_| {})? {
+        match self.visit.wait()? {
             Came::After(ready) => {
                 self.report.ready_ms = Some(ready);
                 (self.tell)(Event::Ready(ready));

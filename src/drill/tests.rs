@@ -20,25 +20,25 @@ const RECORD: &str = include_str!("record.json");
 const STATE: &str = "/var/lib/holdstill";
 
 /// A machine of paper.
-struct Paper {
-    files: BTreeMap<PathBuf, String>,
-    directories: Vec<PathBuf>,
-    answers: Vec<(&'static str, Result<Rows, Fault>)>,
-    said: RefCell<VecDeque<Said>>,
-    acts: Vec<String>,
-    clock: Cell<u64>,
-    calls: Cell<usize>,
+pub(super) struct Paper {
+    pub(super) files: BTreeMap<PathBuf, String>,
+    pub(super) directories: Vec<PathBuf>,
+    pub(super) answers: Vec<(&'static str, Result<Rows, Fault>)>,
+    pub(super) said: RefCell<VecDeque<Said>>,
+    pub(super) acts: Vec<String>,
+    pub(super) clock: Cell<u64>,
+    pub(super) calls: Cell<usize>,
     /// From which call on a signal is seen.
-    signal_at: usize,
+    pub(super) signal_at: usize,
     /// Which act fails.
-    fails_at: usize,
-    free: Bytes,
-    clones: bool,
-    version: &'static str,
-    lock: Option<&'static str>,
+    pub(super) fails_at: usize,
+    pub(super) free: Bytes,
+    pub(super) clones: bool,
+    pub(super) version: &'static str,
+    pub(super) lock: Option<&'static str>,
 }
 
-fn rows(columns: &[&str], all: &[&[&str]]) -> Rows {
+pub(super) fn rows(columns: &[&str], all: &[&[&str]]) -> Rows {
     let cell = |text: &&str| Some((*text).to_owned());
     Rows {
         columns: columns.iter().map(|name| (*name).to_owned()).collect(),
@@ -46,14 +46,14 @@ fn rows(columns: &[&str], all: &[&[&str]]) -> Rows {
     }
 }
 
-fn said(lines: &[&str], exit: Option<&str>) -> Said {
+pub(super) fn said(lines: &[&str], exit: Option<&str>) -> Said {
     let exit = exit.map(|stderr| Exit { code: Some(0), stderr: stderr.into() });
     Said { lines: lines.iter().map(|line| (*line).to_owned()).collect(), exit }
 }
 
 impl Paper {
     /// One on which a drill finds the backup sound.
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let backup = Path::new("/backup").join(RUN);
         let file = |path: &Path, text: &str| (path.to_owned(), text.to_owned());
         let files = [
@@ -103,7 +103,7 @@ impl Paper {
         self
     }
 
-    fn talking(self, talk: &[Said]) -> Self {
+    pub(super) fn talking(self, talk: &[Said]) -> Self {
         *self.said.borrow_mut() = talk.to_vec().into();
         self
     }

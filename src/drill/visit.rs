@@ -1,10 +1,10 @@
 //! A visit to a private server: its jail is built, it is waited for, it is seen to be the one in
-//! the jail, and asked. Whatever it is visited for, nothing here says what it means.
+//! the jail, asked, and shut down. Deliberately absent: what it is visited for.
 
 use super::log::Log;
 use crate::database::{INTRODUCTION, Server};
 use crate::host::jail::SOCKET;
-use crate::host::{Act, Ask, Cmd, Fault, Host, Login, Priority, Reach, Rows, Secret, Session};
+use crate::host::{Act, Ask, Cmd, Fault, Host, Login, Priority, Reach, Rows, Secret, Session, Sql};
 use crate::units::{Bytes, Millis};
 
 /// How long the server is listened to before it is tried again.
@@ -40,6 +40,8 @@ pub(super) struct Visit<'a> {
     private: &'a Private,
     pub(super) log: Log,
     began: u64,
+    /// When it was started, or last said something.
+    heard: u64,
 }
 
 /// Whether a server came up.
@@ -55,43 +57,52 @@ impl<'a> Visit<'a> {
     /// The time it may take runs from now on.
     pub(super) fn new(host: &'a mut dyn Host, private: &'a Private) -> Self {
         let began = host.now().unwrap_or_default();
-        Self { host, private, log: Log::default(), began }
+        Self { host, private, log: Log::default(), began, heard: began }
     }
 
     /// Builds the jail, with the server in it.
     pub(super) fn start(&mut self) -> Result<(), Fault> {
+        self.heard = self.host.now()?;
         let (cmd, priority) = (self.private.jail.clone(), self.private.priority);
         self.host.act(&Act::Start { cmd, priority }).map(drop)
     }
 
     /// Waits until the server answers. Whoever says something new is making progress, however long
-    /// recovery takes; `each` is told it.
-    pub(super) fn wait(&mut self, each: &mut dyn FnMut(&str)) -> Result<Came, Fault> {
-        let mut heard = self.host.now()?;
+    /// recovery takes.
+    pub(super) fn wait(&mut self) -> Result<Came, Fault> {
         loop {
-            let said = self.host.hear(LISTEN)?;
-            let now = self.host.now()?;
-            if !said.lines.is_empty() {
-                heard = now;
-                self.log.take(&said.lines);
-                said.lines.iter().for_each(|line| each(line));
-            }
-            self.heed_signal()?;
-            if let Some(exit) = said.exit {
-                return self.never_came(&exit.stderr);
-            }
-            if let (Some(pid), Some(begun)) = (self.log.pid, self.log.begun)
-                && self.host.act(&Act::Visit(login(pid))).is_ok()
-            {
-                let nanos = self.host.now()?.saturating_sub(begun);
-                return Ok(Came::After(Millis(nanos / 1_000_000)));
-            }
-            if now.saturating_sub(heard) / 1_000_000 > self.private.quiet_ms_max.0 {
-                let (limit, words) = (self.private.quiet_ms_max, self.log.words());
-                let why = format!("the server does not come up: silent for {limit}: {words}");
-                return Ok(Came::Never(why));
+            if let Some(came) = self.try_once(&mut |_| {})? {
+                return Ok(came);
             }
         }
+    }
+
+    /// Listens for a moment and tries it once; nothing if it is still to come. `each` is told what
+    /// the server says.
+    pub(super) fn try_once(&mut self, each: &mut dyn FnMut(&str)) -> Result<Option<Came>, Fault> {
+        let said = self.host.hear(LISTEN)?;
+        let now = self.host.now()?;
+        if !said.lines.is_empty() {
+            self.heard = now;
+            self.log.take(&said.lines);
+            said.lines.iter().for_each(|line| each(line));
+        }
+        self.heed_signal()?;
+        if let Some(exit) = said.exit {
+            return self.never_came(&exit.stderr).map(Some);
+        }
+        if let (Some(pid), Some(begun)) = (self.log.pid, self.log.begun)
+            && self.host.act(&Act::Visit(login(pid))).is_ok()
+        {
+            let nanos = self.host.now()?.saturating_sub(begun);
+            return Ok(Some(Came::After(Millis(nanos / 1_000_000))));
+        }
+        if now.saturating_sub(self.heard) / 1_000_000 > self.private.quiet_ms_max.0 {
+            let (limit, words) = (self.private.quiet_ms_max, self.log.words());
+            let why = format!("the server does not come up: silent for {limit}: {words}");
+            return Ok(Some(Came::Never(why)));
+        }
+        Ok(None)
     }
 
     /// The jail has ended before the server answered. Without a server it was never built.
@@ -132,6 +143,30 @@ impl<'a> Visit<'a> {
         asked.map_err(|fault| fault.during(&format!("cannot ask the private server '{text}'")))
     }
 
+    /// Shuts it down and waits for the end of its jail: its files are as those of a server that was
+    /// stopped in good order.
+    pub(super) fn shut_down(&mut self) -> Result<(), Fault> {
+        let (session, text, ms_max) = (Session::Drill, "SHUTDOWN".to_owned(), self.left()?);
+        // Its last answer may be lost; whether it was shut down its end tells.
+        let asked = self.host.act(&Act::Sql(Sql { session, text, ms_max }));
+        if let Err(fault) = asked.as_ref()
+            && fault.cause().sql.is_some()
+        {
+            return asked.map(drop);
+        }
+        while !self.listen()? {
+            self.left()?;
+        }
+        match &self.log.over {
+            Some(how) if how == ENDED_WELL => Ok(()),
+            how => {
+                let how = how.clone().unwrap_or_else(|| "it is gone".into());
+                let words = self.log.words();
+                Err(Fault::unsure(format!("the server did not shut down: {how}: {words}")))
+            }
+        }
+    }
+
     /// Takes what the server has said meanwhile; whether its jail is gone.
     pub(super) fn listen(&mut self) -> Result<bool, Fault> {
         let Ok(said) = self.host.hear(LISTEN) else { return Ok(true) };
@@ -159,6 +194,9 @@ impl<'a> Visit<'a> {
         }
     }
 }
+
+/// What the jail says of a server that was shut down.
+pub(super) const ENDED_WELL: &str = "it ended with status 0";
 
 /// The way into the jail leads through the process that sees what the jail sees.
 fn login(pid: u32) -> Login {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::look::{Login, Session};
+use super::look::{Login, Secret, Session};
 use super::priority::Priority;
 use crate::shell;
 use crate::units::Millis;
@@ -80,6 +80,9 @@ pub enum Act {
     Visit(Login),
     /// Runs a statement that changes something.
     Sql(Sql),
+    /// Runs a statement with a password in it, which is read at this moment and shown to nobody: of
+    /// what the server answers to that only an error's number is told.
+    SqlKeyed(Keyed),
     /// Ends a session from the control session (`KILL CONNECTION`); refused if there is none.
     Kill(Session),
     /// Shuts a session's socket, whatever it is doing; done as well if there is none.
@@ -189,6 +192,21 @@ pub struct Sql {
     pub ms_max: Millis,
 }
 
+/// A statement with a password in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keyed {
+    /// Which session.
+    pub session: Session,
+    /// The statement up to the password, which is put there as a string in quotes.
+    pub before: String,
+    /// What comes behind it.
+    pub after: String,
+    /// Where the password is.
+    pub secret: Secret,
+    /// How long it may take before we stop waiting for it.
+    pub ms_max: Millis,
+}
+
 /// A shell of lvm. Its commands cannot be ended: a killed lvm can leave a device suspended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shell {
@@ -272,6 +290,7 @@ impl fmt::Display for Act {
             Self::Connect(login) => write!(f, "connect the lock session to {login}"),
             Self::Visit(login) => write!(f, "connect the drill session to {login}"),
             Self::Sql(sql) => write!(f, "{}: {}", sql.session, sql.text),
+            Self::SqlKeyed(keyed) => write!(f, "{}: {keyed}", keyed.session),
             Self::Kill(session) => write!(f, "KILL CONNECTION of the {session}"),
             Self::Hangup(session) => write!(f, "close the {session}"),
             Self::Guard(_) => f.write_str("start the dead-man"),
@@ -295,6 +314,13 @@ impl fmt::Display for Act {
                 write!(f, "mv --no-clobber {} {}", shell::path(from), shell::path(to))
             }
         }
+    }
+}
+
+impl fmt::Display for Keyed {
+    /// Without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}***{}", self.before, self.after)
     }
 }
 

@@ -53,6 +53,15 @@ impl Fault {
         matches!(self, Self::Overdue(_))
     }
 
+    /// The same fault, which tells no more of its cause than the server's error number.
+    #[must_use]
+    pub fn silenced(mut self, why: &str) -> Self {
+        let (Self::Refused(cause) | Self::Unsure(cause) | Self::Overdue(cause)) = &mut self;
+        let number = cause.sql.map_or_else(String::new, |number| format!("error {number}, "));
+        cause.why = format!("{number}{why}");
+        self
+    }
+
     /// The same fault, saying first what could not be done.
     #[must_use]
     pub fn during(mut self, what: &str) -> Self {

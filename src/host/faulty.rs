@@ -271,6 +271,7 @@ impl<H: Fragile> Faulty<H> {
                 drop(state);
                 let session = match what {
                     Act::Sql(sql) => Some(sql.session),
+                    Act::SqlKeyed(keyed) => Some(keyed.session),
                     _ => None,
                 };
                 self.be_late(session, act_ms_max(what))
@@ -333,6 +334,7 @@ fn act_ms_max(act: &Act) -> Option<Millis> {
     match act {
         Act::Run(cmd) | Act::Hook(cmd) => Some(cmd.ms_max),
         Act::Sql(sql) => Some(sql.ms_max),
+        Act::SqlKeyed(keyed) => Some(keyed.ms_max),
         Act::Connect(login) | Act::Visit(login) => Some(login.connect_ms_max),
         Act::OpenShell(shell) => Some(shell.ms_max),
         Act::CloseShell(ms) => Some(*ms),

@@ -40,7 +40,7 @@ pub struct Jail {
     pub args: Vec<String>,
 }
 
-/// A tree that may be written to without its original being changed.
+/// A tree that may be written to; but for one that is kept, without its original being changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "layer", rename_all = "kebab-case")]
 pub enum Layer {
@@ -55,8 +55,13 @@ pub enum Layer {
         /// Where both are seen as one.
         merged: PathBuf,
     },
-    /// A copy.
+    /// A copy, which is thrown away.
     Copy {
+        /// Where it is.
+        merged: PathBuf,
+    },
+    /// A directory itself: what the server writes stays, and its top is as it is.
+    Kept {
         /// Where it is.
         merged: PathBuf,
     },
@@ -76,7 +81,7 @@ pub struct Cover {
 impl Layer {
     /// Where it is seen as one tree.
     pub fn merged(&self) -> &PathBuf {
-        let (Self::Overlay { merged, .. } | Self::Copy { merged }) = self;
+        let (Self::Overlay { merged, .. } | Self::Copy { merged } | Self::Kept { merged }) = self;
         merged
     }
 }

@@ -22,7 +22,7 @@ pub mod linux;
 pub mod sim;
 pub mod traced;
 
-pub use act::{Act, Cmd, Guard, MountOrder, Overrun, Shell, Sql, UNFINISHED};
+pub use act::{Act, Cmd, Guard, Keyed, MountOrder, Overrun, Shell, Sql, UNFINISHED};
 pub use answer::{
     Answer, CowFill, Device, Entry, Exit, Kind, Link, Machine, Mount, PoolFill, Rows, Said, Sight,
     Space, Standing, Synchrony, Thaw, run_began,

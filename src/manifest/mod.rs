@@ -100,6 +100,19 @@ impl Manifest {
         Ok(Self { run, entries: entries.collect::<Result<_, _>>()? })
     }
 
+    /// Reads the manifest of a run whose record tells its sum; why not, if it is another one.
+    pub fn sealed(text: &str, told: Digest, run: &str) -> Result<Self, String> {
+        let found = Digest::of(text.as_bytes());
+        if told != found {
+            return Err(format!("the record tells its sum as {told}, found {found}"));
+        }
+        let manifest = Self::parse(text).map_err(|why| why.to_string())?;
+        if manifest.run != run {
+            return Err(format!("the record is of run {run}, it is of run {}", manifest.run));
+        }
+        Ok(manifest)
+    }
+
     /// Its text, which ends with a line feed.
     pub fn text(&self) -> Result<String, String> {
         line::text(self)

@@ -137,11 +137,7 @@ fn after(plan: &Plan) -> Vec<Act> {
         _ => None,
     }));
     acts.extend(plan.sources.iter().map(|one| Act::Mount(one.view.clone())));
-    acts.extend(
-        plan.sources
-            .iter()
-            .map(|one| Act::Start { cmd: one.copy.clone(), priority: plan.copy_priority }),
-    );
+    acts.extend(plan.sources.iter().flat_map(|one| copy(plan, one)));
     acts.extend(resume(plan, Resume::AfterCopy));
     acts.push(Act::End);
     for one in plan.sources.iter().rev() {
@@ -158,6 +154,19 @@ fn after(plan: &Plan) -> Vec<Act> {
         Act::RemoveFile(plan.ledger.clone()),
         Act::RemoveFile(ledger::resumed(&plan.ledger)),
     ]);
+    acts
+}
+
+/// What is linked first, and then the rest.
+fn copy(plan: &Plan, source: &Source) -> Vec<Act> {
+    let priority = plan.copy_priority;
+    let mut acts = Vec::new();
+    if let Some(links) = &source.links {
+        acts.push(Act::WriteFile { path: links.list.clone(), text: String::new() });
+        acts.push(Act::Start { cmd: links.cmd.clone(), priority });
+        acts.push(Act::RemoveFile(links.list.clone()));
+    }
+    acts.push(Act::Start { cmd: source.copy.clone(), priority });
     acts
 }
 

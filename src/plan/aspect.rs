@@ -43,6 +43,8 @@ pub enum Aspect {
     Freeze,
     /// Where the backups go.
     Destination,
+    /// What files that did not change are linked to.
+    Incremental,
     /// The tables' engines.
     Engines,
     /// The clock.
@@ -61,7 +63,7 @@ pub enum Aspect {
 
 impl Aspect {
     /// Every aspect.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::User,
         Self::Programs,
         Self::Server,
@@ -79,6 +81,7 @@ impl Aspect {
         Self::Snapshot,
         Self::Freeze,
         Self::Destination,
+        Self::Incremental,
         Self::Engines,
         Self::Clock,
         Self::LastBackup,
@@ -108,6 +111,7 @@ impl Aspect {
             Self::Snapshot => "snapshot",
             Self::Freeze => "freeze",
             Self::Destination => "destination",
+            Self::Incremental => "incremental",
             Self::Engines => "engines",
             Self::Clock => "clock",
             Self::LastBackup => "last backup",

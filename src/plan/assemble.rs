@@ -8,12 +8,12 @@ use super::space::Room;
 use super::take::Way;
 use super::tools::Programs;
 use super::{
-    Asking, Patience, Plan, Publish, Refusal, Source, Store, Tools, When, Window, replication,
-    source,
+    Asking, Links, Patience, Plan, Publish, Refusal, Source, Store, Tools, When, Window,
+    replication, source, unchanged,
 };
 use crate::claim::Claim;
 use crate::config::Config;
-use crate::copy::rsync;
+use crate::copy::rsync::{self, Choice};
 use crate::database::Server;
 use crate::database::dialect::{self, LockKind};
 use crate::database::opening::Opening;
@@ -50,6 +50,7 @@ pub(super) struct Found {
     pub(super) way: Way,
     pub(super) when: When,
     pub(super) destination: super::destination::Found,
+    pub(super) unchanged: Option<unchanged::Found>,
 }
 
 /// Every name of the run, decided before anything of that name exists.
@@ -90,6 +91,7 @@ pub(super) fn plan(
         datadir: found.source.datadir,
         copy_priority: config.copy.priority,
         copy_bytes: found.destination.copy_bytes,
+        linking: found.unchanged.map(|found| found.linking),
         publish: names.publish,
         tools: found.versions,
     })
@@ -242,6 +244,7 @@ fn sources(config: &Config, found: &Found, names: &Names) -> Result<Vec<Source>,
                 },
                 take: found.way.take(&found.programs.volumes, origin, snapshot, &names.tag, limits),
                 view: view(one, snapshot, point),
+                links: links(config, found, one, point, (names, &tree))?,
                 copy: copy(config, found, one, point, &names.publish.partial.join(&tree))?,
                 store: store(config, found, room, [origin, snapshot]),
                 tree,
@@ -299,6 +302,36 @@ fn copy(
     root: &Path,
     target: &Path,
 ) -> Result<Cmd, Refusal> {
+    let linked = found.unchanged.as_ref().is_some_and(|found| found.linking.base.is_some());
+    let choice = if linked { Choice::Rest } else { Choice::All };
+    command(config, found, one, (root, target), choice)
+}
+
+/// What is linked of one source, before the rest of it is copied.
+fn links(
+    config: &Config,
+    found: &Found,
+    one: &OnVolume,
+    root: &Path,
+    (names, tree): (&Names, &str),
+) -> Result<Option<Links>, Refusal> {
+    let Some(unchanged) = &found.unchanged else { return Ok(None) };
+    let Some((base, paths)) = unchanged.of(tree) else { return Ok(None) };
+    let partial = &names.publish.partial;
+    let list = partial.join(store::LIST);
+    let (earlier, target) = (base.path.join(tree), partial.join(tree));
+    let choice = Choice::Unchanged { names: &list, earlier: &earlier };
+    let cmd = command(config, found, one, (root, &target), choice)?;
+    Ok(Some(Links { names: rsync::list(paths), list, cmd }))
+}
+
+fn command(
+    config: &Config,
+    found: &Found,
+    one: &OnVolume,
+    (root, target): (&Path, &Path),
+    choice: Choice<'_>,
+) -> Result<Cmd, Refusal> {
     let parts: Result<Vec<_>, _> = one.parts.iter().map(|part| part_name(&part.inside)).collect();
     let mut excludes = vec!["/lost+found".to_owned()];
     for file in &one.temporary {
@@ -310,6 +343,7 @@ fn copy(
         parts: &parts?,
         excludes: &excludes,
         target,
+        choice,
         bandwidth_max: config.copy.bandwidth_max,
         ms_max: config.copy.ms_max,
     }))

@@ -6,7 +6,7 @@ use super::server::Met;
 use super::space::Room;
 use super::{
     Asking, Aspect, Note, Plan, Refusal, assemble, destination, freeze, replication, server,
-    source, space, statements, take, tools, unlocked,
+    source, space, statements, take, tools, unchanged, unlocked,
 };
 use crate::config::Config;
 use crate::host::{Host, Login};
@@ -30,6 +30,19 @@ pub(super) struct Found {
     pub(super) source: Option<source::Found>,
     pub(super) rooms: Option<Vec<Room>>,
     pub(super) copy_bytes: Option<Bytes>,
+}
+
+impl Found {
+    fn of(
+        met: Option<&Met>,
+        source: Option<&source::Found>,
+        rooms: Option<&Vec<Room>>,
+        destination: Option<&destination::Found>,
+    ) -> Self {
+        let copy_bytes = destination.map(|destination| destination.copy_bytes);
+        let (met, source, rooms) = (met.cloned(), source.cloned(), rooms.cloned());
+        Self { met, source, rooms, copy_bytes }
+    }
 }
 
 /// Decides everything a run will do, or tells all that speaks against it.
@@ -84,9 +97,9 @@ pub fn survey(host: &dyn Host, config: &Config, login: &Login, asking: Asking<'_
             destination::check(host, config, place, source, notes)
         })
     });
-    let copy_bytes = destination.as_ref().map(|destination| destination.copy_bytes);
-    let found =
-        Found { met: met.clone(), source: source.clone(), rooms: rooms.clone(), copy_bytes };
+    let parts = (machine.as_ref(), tools.as_ref(), source.as_ref(), destination.as_ref());
+    let unchanged = unchanged::look(host, config, parts, notes);
+    let found = Found::of(met.as_ref(), source.as_ref(), rooms.as_ref(), destination.as_ref());
     let whole = move || {
         let (programs, versions) = tools?;
         let met = met?;
@@ -105,6 +118,7 @@ pub fn survey(host: &dyn Host, config: &Config, login: &Login, asking: Asking<'_
             way: way?,
             when: when?,
             destination: destination?,
+            unchanged,
         })
     };
     let decided = whole()

@@ -22,6 +22,7 @@ mod take;
 #[cfg(test)]
 mod tests;
 mod tools;
+mod unchanged;
 mod unlocked;
 
 use std::path::PathBuf;
@@ -40,7 +41,10 @@ use crate::database::Server;
 use crate::database::coordinates::Channel;
 use crate::database::dialect::LockKind;
 use crate::database::opening::Opening;
-use crate::host::{Brim, Cmd, Guard, Login, Machine, MountOrder, Point, Priority, Shell, Sql};
+use crate::digest::Digest;
+use crate::host::{
+    Brim, Cmd, Guard, Login, Machine, Moment, MountOrder, Point, Priority, Shell, Sql,
+};
 use crate::snapshot::Kind;
 use crate::snapshot::lvm::Name;
 use crate::units::{Bytes, Millis};
@@ -86,10 +90,49 @@ pub struct Plan {
     pub copy_priority: Priority,
     /// How much the copy is expected to read.
     pub copy_bytes: Bytes,
+    /// What becomes of files that did not change; nothing if all are copied.
+    pub linking: Option<Linking>,
     /// Where the backup goes.
     pub publish: Publish,
     /// The programs' own versions, for `backup.json`.
     pub tools: Tools,
+}
+
+/// What becomes of files that did not change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Linking {
+    /// How far off the clock is at most; nothing where nothing keeps it right.
+    pub clock_ms_max: Option<Millis>,
+    /// The backup that they are linked to; nothing if everything is copied.
+    pub base: Option<Base>,
+    /// Why everything is copied, if there is an earlier backup.
+    pub why_not: Option<String>,
+}
+
+/// An earlier backup that files are linked to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Base {
+    /// Its run.
+    pub run: String,
+    /// Its directory.
+    pub path: PathBuf,
+    /// The sum of its manifest.
+    pub manifest: Digest,
+    /// What was written then or later is copied: the time of a file tells nothing there.
+    pub until: Moment,
+    /// Where it is noted that it is not what it should be.
+    pub state_dir: PathBuf,
+}
+
+/// The links of one source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Links {
+    /// Where the list of the files is while they are linked.
+    pub list: PathBuf,
+    /// The list.
+    pub names: String,
+    /// rsync, which links what did not change and copies the rest of the list.
+    pub cmd: Cmd,
 }
 
 /// What is done to a replica around the window.
@@ -170,6 +213,8 @@ pub struct Source {
     pub take: Take,
     /// How the snapshot is mounted.
     pub view: MountOrder,
+    /// What is linked first; nothing if everything is copied.
+    pub links: Option<Links>,
     /// The copy: rsync from the mounted snapshot into the partial backup.
     pub copy: Cmd,
     /// What a thick snapshot keeps what changes in; a thin one has its pool.
@@ -278,6 +323,11 @@ impl Plan {
             Claim::Replication { start, .. } => start.iter().any(|one| one.channel == channel.name),
             _ => false,
         })
+    }
+
+    /// The earlier backup that files are linked to, if any is.
+    pub fn base(&self) -> Option<&Base> {
+        self.linking.as_ref().and_then(|linking| linking.base.as_ref())
     }
 
     /// The commands that remove the snapshots, in the order of settling.

@@ -91,7 +91,7 @@ fn untraceable(host: &dyn Host) -> Result<bool, Refusal> {
 }
 
 /// The numbers of a version such as `2.03.16(2)`.
-fn numbers(version: &str) -> Vec<u32> {
+pub(super) fn numbers(version: &str) -> Vec<u32> {
     let plain = version.split('(').next().unwrap_or_default();
     plain.split('.').map_while(|part| part.parse().ok()).collect()
 }

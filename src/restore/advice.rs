@@ -52,6 +52,11 @@ pub fn needs(plan: &Plan, identity: Identity) -> Vec<String> {
         let there = variables.get(name).map(Path::new).filter(|path| path.is_absolute());
         lines.extend(there.map(|path| format!("{option} = {}", now(plan, path).display())));
     }
+    if let Some(base) = plan.preparation.as_ref().and_then(|one| one.relay_log.as_ref()) {
+        // A server that calls them otherwise does not find what was applied.
+        lines.retain(|line| !line.starts_with("relay_log = "));
+        lines.push(format!("relay_log = {}", base.display()));
+    }
     lines.extend(record.opening.libraries.iter().map(|library| match library.kind.as_str() {
         "KEYRING" => format!("early-plugin-load = {}", library.file),
         _ => format!("plugin-load-add = {}", library.file),

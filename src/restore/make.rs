@@ -58,6 +58,7 @@ pub fn plan(host: &dyn Host, asked: &Asked, shelf: Option<&OnShelf<'_>>) -> Resu
         rooms,
         marker,
         statements,
+        preparation: None,
         notes,
         rsync,
     })

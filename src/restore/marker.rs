@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Asked, Identity, Owner, Place};
+use super::{Asked, Identity, Owner, Place, Stands};
 use crate::host::UNFINISHED;
 
 /// The marker's name. Servers take no notice of a file that begins with a dot.
@@ -15,7 +15,7 @@ pub(super) const NAME: &str = ".holdstill-restore.json";
 const VERSION: u32 = 1;
 
 /// What a restore does, as far as another one must do the same to go on.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Marker {
     /// For a person who finds it.
     about: String,
@@ -27,6 +27,9 @@ pub(super) struct Marker {
     without: Vec<PathBuf>,
     identity: Identity,
     owner: Option<String>,
+    /// Whether a server may have changed what was restored: then nothing of it is gone on with.
+    #[serde(default)]
+    preparing: bool,
 }
 
 impl Marker {
@@ -40,7 +43,14 @@ impl Marker {
             without: asked.without.clone(),
             identity: asked.identity,
             owner: owner.map(|owner| owner.to_string()),
+            preparing: false,
         }
+    }
+
+    /// How the same restore stands where this marker was found; nothing if it is another one's.
+    pub(super) fn stands(&self, found: &Self) -> Option<Stands> {
+        let stands = if found.preparing { Stands::Spoiled } else { Stands::Begun };
+        (Self { preparing: found.preparing, ..self.clone() } == *found).then_some(stands)
     }
 
     /// Its text.
@@ -53,6 +63,11 @@ impl Marker {
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         serde_json::from_str(text).map_err(|error| error.to_string())
     }
+}
+
+/// The same marker while a server recovers what was restored.
+pub(super) fn preparing(text: &str) -> Result<String, String> {
+    Ok(Marker { preparing: true, ..Marker::parse(text)? }.text())
 }
 
 /// Whether a name in a directory is the marker's, finished or not.

@@ -3,17 +3,20 @@
 //! and which statements make it a replica.
 //!
 //! Until it is whole a directory belongs to root alone and holds a marker, so that no server starts
-//! on half of it and the same command goes on with it. Deliberately absent: starting a server, and
-//! any way to write into a directory that holds something else.
+//! on half of it and the same command goes on with it. Where it is asked for a private server does
+//! the recovery first, and is told whose replica it is. Deliberately absent: any way to write into
+//! a directory that holds something else, and the start of the operator's server.
 
 mod advice;
 mod busy;
 mod compare;
+mod copying;
 mod find;
 mod layout;
 pub mod make;
 mod marker;
 mod owner;
+mod prepare;
 mod record;
 mod space;
 mod story;
@@ -26,10 +29,12 @@ use std::path::PathBuf;
 pub use advice::{needs, statements};
 pub use compare::{Problem, Whose, of_backup};
 pub use owner::Owner;
+pub use prepare::{Apply, preparation};
 pub use record::Record;
 pub use space::Room;
-pub use story::{Event, Figures, Outcome, Unfinished, restore};
+pub use story::{Event, Figures, Outcome, PREPARE, Unfinished, restore};
 
+use crate::drill::Preparation;
 use crate::manifest::Entry;
 use crate::units::Bytes;
 
@@ -98,6 +103,8 @@ pub struct Plan {
     pub marker: String,
     /// Where the statements are written.
     pub statements: Option<PathBuf>,
+    /// How it is prepared, if it is to be.
+    pub preparation: Option<Preparation>,
     /// What an operator should know.
     pub notes: Vec<String>,
     /// The program that copies.
@@ -141,6 +148,8 @@ pub enum Stands {
     Empty,
     /// The same restore was interrupted there.
     Begun,
+    /// The same restore was interrupted there while a server recovered it: it is emptied first.
+    Spoiled,
 }
 
 impl Plan {

@@ -16,6 +16,8 @@ const MARGIN_PERCENT: u64 = 2;
 pub struct Room {
     /// A directory on it.
     pub at: PathBuf,
+    /// What is restored to it.
+    pub of: Vec<PathBuf>,
     /// What is still to be written, with a margin.
     pub needed: Bytes,
     /// What is free.
@@ -29,10 +31,13 @@ pub(super) fn rooms(host: &dyn Host, places: &[Place]) -> Result<Vec<Room>, Refu
         let at = standing(host, &place.to)?;
         let device = host.entry(&at)?.map(|entry| entry.device).unwrap_or_default();
         let (_, Bytes(all)) = place.totals();
-        let there = if place.stands == Stands::Begun { host.usage(&place.to)?.0 } else { 0 };
+        let is_there = matches!(place.stands, Stands::Begun | Stands::Spoiled);
+        let there = if is_there { host.usage(&place.to)?.0 } else { 0 };
         let needed = all.saturating_sub(there);
         let free = host.space(&at)?.free;
-        let room = rooms.entry(device).or_insert(Room { at, needed: Bytes(0), free });
+        let room =
+            rooms.entry(device).or_insert(Room { at, of: Vec::new(), needed: Bytes(0), free });
+        room.of.push(place.to.clone());
         room.needed.0 = room.needed.0.saturating_add(needed);
     }
     let mut rooms: Vec<Room> = rooms.into_values().collect();
@@ -54,7 +59,7 @@ fn standing(host: &dyn Host, path: &Path) -> Result<PathBuf, Refusal> {
 }
 
 fn enough(room: &Room) -> Result<(), Refusal> {
-    let Room { at, needed, free } = room;
+    let Room { at, needed, free, .. } = room;
     if needed <= free {
         return Ok(());
     }

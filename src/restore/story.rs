@@ -8,15 +8,15 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::compare::{Compared, Problem, Whose, compare, content, shown};
+use super::copying::{attributes, commands};
+use super::prepare::strangers;
 use super::{Damage, Owner, Place, Plan, Stands, Us, marker, target};
-use crate::copy::rsync::{self, Stats, Tail};
+use crate::copy::rsync::{Stats, Tail};
+use crate::drill::{self, Prepared, Step};
 use crate::host::{Act, Ask, Cmd, Exit, Fault, Host, Priority, Reading, ToRead};
 use crate::manifest::{Entry, Type};
 use crate::sums::{self, Progress};
 use crate::units::{Bytes, Millis};
-
-/// How long one command may copy: a week.
-const COPY_MS_MAX: Millis = Millis(7 * 24 * 3600 * 1000);
 
 /// How long one look at a copy or a reading lasts.
 const LISTEN: Millis = Millis(500);
@@ -24,11 +24,11 @@ const LISTEN: Millis = Millis(500);
 /// rsync's status where some files could not be copied and all others were (rsync(1)).
 const PARTIAL: i32 = 23;
 
-/// How many names one command is handed: their length is bounded, and so is an argument vector.
-const PARTS_MAX: usize = 400;
-
 /// How many problems make up the reason of a failure.
 const TOLD_MAX: usize = 3;
+
+/// The phase from whose beginning on nothing is gone on with.
+pub const PREPARE: &str = "prepare";
 
 /// Root alone, while a directory is not whole.
 const OURS: (Owner, u32) = (Owner { uid: 0, gid: 0 }, 0o700);
@@ -47,6 +47,8 @@ pub enum Event {
     Read(PathBuf, Progress),
     /// Files that were copied wrong are copied once more.
     Again(usize),
+    /// A private server goes on with its recovery.
+    Step(Step),
 }
 
 /// What was done.
@@ -67,6 +69,8 @@ pub struct Outcome {
     pub figures: Figures,
     /// What is not as the manifest says.
     pub problems: Vec<Problem>,
+    /// How it was prepared, if it was.
+    pub prepared: Option<Prepared>,
     /// Why it is not whole; nothing if it is.
     pub unfinished: Option<Unfinished>,
 }
@@ -92,6 +96,7 @@ struct Story<'a> {
     phase: &'static str,
     figures: Figures,
     touched: bool,
+    prepared: Option<Prepared>,
     /// What rsync could not do, though it went on.
     complaint: Option<Fault>,
 }
@@ -101,14 +106,15 @@ struct Story<'a> {
 pub fn restore(host: &mut dyn Host, plan: &Plan, tell: &mut dyn FnMut(&Event)) -> Outcome {
     let began = host.now().unwrap_or_default();
     let figures = Figures::default();
-    let (phase, touched, complaint) = ("begin", false, None);
-    let mut story = Story { host, plan, tell, phase, figures, touched, complaint };
+    let (phase, touched, prepared, complaint) = ("begin", false, None, None);
+    let mut story = Story { host, plan, tell, phase, figures, touched, prepared, complaint };
     let mut problems = Vec::new();
     let ended = story.whole(&mut problems);
     let unfinished = ended.err().map(|fault| story.unfinished(fault));
     let now = story.host.now().unwrap_or(began);
     let took = Millis(now.saturating_sub(began) / 1_000_000);
-    Outcome { figures: Figures { took, ..story.figures }, problems, unfinished }
+    let (figures, prepared) = (Figures { took, ..story.figures }, story.prepared);
+    Outcome { figures, problems, prepared, unfinished }
 }
 
 impl Story<'_> {
@@ -121,6 +127,7 @@ impl Story<'_> {
             *problems = self.again(std::mem::take(problems))?;
         }
         self.judge(problems)?;
+        self.prepare()?;
         self.hand_over()
     }
 
@@ -137,6 +144,7 @@ impl Story<'_> {
             match place.stands {
                 Stands::Absent => drop(self.host.act(&Act::NewDir(place.to.clone()))?),
                 Stands::Empty | Stands::Begun => self.take(place)?,
+                Stands::Spoiled => self.clear(place)?,
             }
             let path = place.to.join(marker::NAME);
             self.host.act(&Act::WriteFile { path, text: self.plan.marker.clone() })?;
@@ -156,6 +164,13 @@ impl Story<'_> {
             return Err(Fault::refused(format!("'{path}' is not empty any more")));
         }
         Ok(())
+    }
+
+    /// What a server has changed is no copy any more. Our marker stays, and says so until the end.
+    fn clear(&mut self, place: &Place) -> Result<(), Fault> {
+        self.take(place)?;
+        let (directory, but) = (place.to.clone(), marker::NAME.into());
+        self.host.act(&Act::Empty { directory, but }).map(drop)
     }
 
     fn own(&mut self, path: &Path, owner: Owner, mode: u32) -> Result<(), Fault> {
@@ -315,20 +330,48 @@ impl Story<'_> {
         Err(Fault::refused(format!("{}{more}", told.join("; "))))
     }
 
+    /// A private server recovers what was restored. From here on it is no copy any more: the
+    /// markers say so before it starts, and before anybody else can open it.
+    fn prepare(&mut self) -> Result<(), Fault> {
+        let plan = self.plan;
+        let Some(preparation) = &plan.preparation else { return Ok(()) };
+        self.enter(PREPARE)?;
+        let text = marker::preparing(&plan.marker).map_err(Fault::refused)?;
+        for place in &plan.places {
+            let path = place.to.join(marker::NAME);
+            self.host.act(&Act::WriteFile { path, text: text.clone() })?;
+        }
+        for place in &plan.places {
+            self.own(&place.to, self.owner_of(place), OURS.1)?;
+        }
+        let tell = &mut *self.tell;
+        let prepared =
+            drill::prepare(self.host, preparation, &mut |step| tell(&Event::Step(step)))?;
+        for place in &plan.places {
+            self.host.act(&Act::SyncFs(place.to.clone()))?;
+            let tree = self.host.tree(&place.to)?;
+            strangers(place, &tree, plan.owner, self.owner_of(place))?;
+        }
+        self.prepared = Some(prepared);
+        Ok(())
+    }
+
+    /// Whose a directory will be.
+    fn owner_of(&self, place: &Place) -> Owner {
+        let Entry { uid, gid, .. } = place.root;
+        self.plan.owner.unwrap_or(Owner { uid, gid })
+    }
+
     /// The directories are given to whom they belong; then they are whole.
     fn hand_over(&mut self) -> Result<(), Fault> {
         self.enter("hand over")?;
         for place in &self.plan.places {
-            let Entry { uid, gid, mode, .. } = place.root;
-            let owner = self.plan.owner.unwrap_or(Owner { uid, gid });
-            let from = self.plan.backup.join(&place.from);
-            let cmd = rsync::attributes(&self.plan.rsync, &from, &place.to, COPY_MS_MAX);
             self.complaint = None;
-            self.copy_one(cmd, Bytes::default(), Bytes::default())?;
+            self.copy_one(attributes(self.plan, place), Bytes::default(), Bytes::default())?;
             if let Some(fault) = self.complaint.take() {
                 return Err(fault.during("cannot give the directory its ACL and attributes"));
             }
-            self.own(&place.to, owner, mode)?;
+            self.own(&place.to, self.owner_of(place), place.root.mode)?;
         }
         // The data directory's goes last: what else the server needs is whole by then.
         self.plan.places.iter().rev().try_for_each(|place| self.unmark(place))
@@ -351,6 +394,12 @@ impl Story<'_> {
             Err(still) => fault.during(&format!("the copy does not end ({still})")),
             Ok(_) => fault,
         };
+        if self.phase == PREPARE {
+            // No server of the operator's starts on it. The marker says the same if this fails.
+            for place in &self.plan.places {
+                let _marked_in_any_case = self.own(&place.to, OURS.0, OURS.1);
+            }
+        }
         let stands = |place: &&Place| {
             self.touched && self.host.entry(&place.to).is_ok_and(|entry| entry.is_some())
         };
@@ -365,48 +414,4 @@ fn heed_signal(host: &dyn Host) -> Result<(), Fault> {
         None => Ok(()),
         Some(signal) => Err(Fault::refused(format!("interrupted by signal {signal}"))),
     }
-}
-
-/// The commands that copy a place, each with some of what is right in it: so the directory itself
-/// stays ours alone. A file that is interrupted keeps its name and is known by its time, which
-/// rsync sets last.
-fn commands(plan: &Plan, place: &Place, there: &[String]) -> Result<Vec<Cmd>, Fault> {
-    let root = plan.backup.join(&place.from);
-    let mut parts = Vec::new();
-    for entry in place.entries.iter().filter(|one| one.path.components().count() == 1) {
-        let name = entry.path.to_str().ok_or_else(|| Fault::refused("a name is no text"))?;
-        parts.extend(there.iter().find(|one| *one == name).cloned());
-    }
-    let excludes: Vec<String> = place.excluded.iter().map(|path| anchored(path)).collect();
-    let command = |parts: &[String]| {
-        let mut cmd = rsync::command(&rsync::Order {
-            rsync: &plan.rsync,
-            root: &root,
-            parts,
-            excludes: &excludes,
-            target: &place.to,
-            bandwidth_max: None,
-            ms_max: COPY_MS_MAX,
-        });
-        let mut more = vec!["--inplace".to_owned()];
-        more.extend(plan.owner.map(|owner| format!("--chown={owner}")));
-        cmd.args.splice(0..0, more);
-        cmd
-    };
-    Ok(parts.chunks(PARTS_MAX).map(command).collect())
-}
-
-/// A path as a pattern of rsync that means nothing else (rsync(1), "PATTERN MATCHING RULES"): a
-/// backslash takes a wildcard's meaning only where there is a wildcard.
-fn anchored(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    let wild = |letter: char| matches!(letter, '*' | '?' | '[');
-    if !text.contains(wild) {
-        return format!("/{text}");
-    }
-    let escaped = text.chars().flat_map(|letter| {
-        let mark = (wild(letter) || letter == '\\').then_some('\\');
-        mark.into_iter().chain([letter])
-    });
-    format!("/{}", escaped.collect::<String>())
 }

@@ -106,7 +106,9 @@ impl Surroundings {
         let ignored = |name: &String| is_mount_point && name == LOST_AND_FOUND;
         let names: Vec<String> = host.list(to)?.into_iter().filter(|name| !ignored(name)).collect();
         match host.file(&to.join(marker::NAME))? {
-            Some(text) => same(to, &text, ours)?,
+            // Whatever a server has made there goes with the rest.
+            Some(text) if same(to, &text, ours)? == Stands::Spoiled => return Ok(Stands::Spoiled),
+            Some(_) => {}
             // Half a marker is none.
             None if names.iter().all(|name| marker::is_name(name)) => return Ok(Stands::Empty),
             None if first == Some(Stands::Begun) => {}
@@ -188,12 +190,15 @@ fn full(to: &Path, names: &[String]) -> Refusal {
     Refusal::new(what, "Name a directory that is empty or not there yet.")
 }
 
-/// Refuses another restore's directory.
-fn same(to: &Path, text: &str, ours: &Marker) -> Result<(), Refusal> {
+/// How our own restore stands there; refuses another one's directory.
+fn same(to: &Path, text: &str, ours: &Marker) -> Result<Stands, Refusal> {
     let shown = to.display();
     let empty = format!("or empty it: find {} -mindepth 1 -delete", shell::path(to));
-    match Marker::parse(text) {
-        Ok(theirs) if theirs == *ours => Ok(()),
+    let theirs = Marker::parse(text);
+    if let Some(stands) = theirs.as_ref().ok().and_then(|theirs| ours.stands(theirs)) {
+        return Ok(stands);
+    }
+    match theirs {
         Ok(theirs) if theirs.run == ours.run => {
             let what =
                 format!("an interrupted restore in '{shown}' was asked for with other words");

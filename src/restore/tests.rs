@@ -245,6 +245,7 @@ fn what_a_server_needs_follows_the_files() {
         rooms: Vec::new(),
         marker: String::new(),
         statements: None,
+        preparation: None,
         notes: Vec::new(),
         rsync: "/usr/bin/rsync".into(),
     };

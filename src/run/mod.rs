@@ -8,6 +8,7 @@
 mod destination;
 mod failure;
 mod laps;
+mod linked;
 mod point;
 mod prepare;
 mod publish;
@@ -55,6 +56,8 @@ pub enum Event {
     Copied(Stats, Millis),
     /// The snapshot is not removed yet, for this reason; the end of the run tries again.
     Lingers(String),
+    /// So much is a link to files of this run's backup.
+    Linked(Stats, String),
     /// What was copied is read back, so far.
     Reading(sums::Progress),
     /// Everything was read back and is in the manifest, in so much time.

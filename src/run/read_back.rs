@@ -4,12 +4,13 @@
 //! Deliberately absent: a comparison with the source. What rsync has read and written is what there
 //! is; what the disk makes of it is what a verification will find.
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 
+use super::linked::{self, Linked};
 use super::transfer::Copied;
 use super::{Event, Run, destination};
 use crate::claim::Claim;
+use crate::copy::rsync::Stats;
 use crate::host::{Act, Ask, Fault, Found, Reading, Sum, ToRead, Tree, Type};
 use crate::manifest::{self, Entry, Manifest};
 use crate::store::{self, BadPages, ManifestFile, Record};
@@ -42,20 +43,24 @@ pub(super) fn release(run: &mut Run<'_>, _: &Copied) {
 /// Reads everything back and writes the manifest.
 pub(super) fn read_back(
     run: &mut Run<'_>,
-    _: Copied,
+    Copied { listed }: Copied,
     record: &mut Record,
 ) -> Result<ReadBack, Fault> {
     let began = run.host.now()?;
     destination::stands(run)?;
     let found = trees(run.host.tree(&run.plan.publish.partial)?)?;
-    nothing_missing(&found, record)?;
-    let (sums, bad_pages) = summed(run, &found)?;
-    let mut sums = sums.into_iter();
+    let linked = linked::look(run, &found)?;
+    nothing_missing(&found, &linked, record, listed)?;
+    let (sums, bad_pages) = summed(run, &found, &linked)?;
+    let mut sums = sums.into_iter().map(|sum| sum.blake3);
     let entry = |one: &Found| {
-        let sum = if one.is == Type::File { sums.next() } else { None };
-        Entry::new(one.path.clone(), one, sum.map(|sum| sum.blake3))
+        let mut read = || linked.sum(&one.path).or_else(|| sums.next());
+        let sum = if one.is == Type::File { read() } else { None };
+        Entry::new(one.path.clone(), one, sum)
     };
     let manifest = Manifest::new(&run.plan.run, found.iter().map(entry).collect());
+    linked::hold_against(run, &linked, &manifest)?;
+    linked::note(run, &linked, record);
     save(run, &manifest, record)?;
     let took = run.host.now()?.saturating_sub(began) / 1_000_000;
     for one in &bad_pages {
@@ -79,30 +84,42 @@ fn trees(tree: Tree) -> Result<Vec<Found>, Fault> {
     Ok(tree.found.into_iter().filter(in_tree).collect())
 }
 
-/// Whether there are as many files and bytes as rsync has told; a file of several names is copied
-/// once.
-fn nothing_missing(found: &[Found], record: &Record) -> Result<(), Fault> {
-    let mut seen = HashSet::new();
-    let (mut count, mut bytes) = (0, 0);
-    for one in found.iter().filter(|one| one.is == Type::File) {
-        if one.names == 1 || seen.insert(one.inode) {
-            count += 1;
-            bytes += one.size.0;
-        }
-    }
-    let told = record.copied;
-    if count >= told.files && bytes >= told.bytes.0 {
+/// Whether there are as many files and bytes as rsync has told. A file of several names is copied
+/// once; what is linked was not copied, but rsync saw it in the source, with each of its names.
+fn nothing_missing(
+    found: &[Found],
+    linked: &Linked,
+    record: &Record,
+    listed: Option<Stats>,
+) -> Result<(), Fault> {
+    let files = || found.iter().filter(|one| one.is == Type::File);
+    let own = linked::counted(files().filter(|one| linked.sum(&one.path).is_none()));
+    at_least(own, record.copied, "has copied")?;
+    let all = files().fold(Stats::default(), |mut all, one| {
+        all.add(Stats { files: 1, bytes: one.size });
+        all
+    });
+    listed.map_or(Ok(()), |listed| at_least(all, listed, "has seen in the source"))
+}
+
+fn at_least(found: Stats, told: Stats, what: &str) -> Result<(), Fault> {
+    if found.files >= told.files && found.bytes >= told.bytes {
         return Ok(());
     }
     Err(Fault::refused(format!(
-        "expected {} files of {} bytes, as rsync has copied, found {count} of {bytes} bytes",
-        told.files, told.bytes.0
+        "expected {} files of {} bytes, as rsync {what}, found {} of {} bytes",
+        told.files, told.bytes.0, found.files, found.bytes.0
     )))
 }
 
-/// Sums every file; any that cannot be read is a failure of the run.
-fn summed(run: &mut Run<'_>, found: &[Found]) -> Result<(Vec<Sum>, Vec<BadPages>), Fault> {
-    let files = || found.iter().filter(|one| one.is == Type::File);
+/// Sums every file that is not linked; any that cannot be read is a failure of the run.
+fn summed(
+    run: &mut Run<'_>,
+    found: &[Found],
+    linked: &Linked,
+) -> Result<(Vec<Sum>, Vec<BadPages>), Fault> {
+    let own = |one: &&Found| one.is == Type::File && linked.sum(&one.path).is_none();
+    let files = || found.iter().filter(own);
     let to_read = |one: &Found| ToRead { path: one.path.clone(), size: one.size };
     let directory: PathBuf = run.plan.publish.partial.clone();
     let priority = run.plan.copy_priority;

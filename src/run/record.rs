@@ -6,8 +6,10 @@ use crate::copy::rsync::Stats;
 use crate::database::attach::{self, Heading};
 use crate::database::coordinates::Coordinates;
 use crate::host::{Act, Fault};
-use crate::plan::{Plan, Source};
-use crate::store::{COORDINATES, Record, SourceVolume, StatementsFile, VERSION, WindowTimes};
+use crate::plan::{Linking, Plan, Source};
+use crate::store::{
+    COORDINATES, Linked, Record, SourceVolume, StatementsFile, VERSION, WindowTimes,
+};
 
 /// The record of a run that begins.
 pub(super) fn begin(plan: &Plan) -> Record {
@@ -36,6 +38,7 @@ pub(super) fn begin(plan: &Plan) -> Record {
         killed: Vec::new(),
         timings_ms: serde_json::Map::new(),
         copied: Stats::default(),
+        linked: plan.linking.as_ref().map(linked),
         cow_percent: None,
         tools: serde_json::json!({
             "holdstill": env!("CARGO_PKG_VERSION"),
@@ -46,6 +49,16 @@ pub(super) fn begin(plan: &Plan) -> Record {
         statements: None,
         bad_pages: Vec::new(),
         seal: String::new(),
+    }
+}
+
+/// What is to become of files that did not change.
+fn linked(linking: &Linking) -> Linked {
+    Linked {
+        run: linking.base.as_ref().map(|base| base.run.clone()),
+        why_not: linking.why_not.clone(),
+        clock_ms_max: linking.clock_ms_max,
+        ..Linked::default()
     }
 }
 

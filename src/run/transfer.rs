@@ -5,8 +5,8 @@ use super::room::Rooms;
 use super::window::Taken;
 use super::{Event, Run, destination};
 use crate::copy::rsync::{self, Stats};
-use crate::host::{Act, Ask, Exit, Fault};
-use crate::plan::Source;
+use crate::host::{Act, Ask, Cmd, Exit, Fault};
+use crate::plan::{Links, Source};
 use crate::proof::PointTimes;
 use crate::snapshot::lvm::{self, Volume};
 use crate::store::Record;
@@ -20,7 +20,10 @@ const LISTEN: Millis = Millis(500);
 pub(super) struct Mounted(());
 
 /// The whole tree was copied from snapshots that are still valid.
-pub(super) struct Copied(());
+pub(super) struct Copied {
+    /// What rsync saw in the source where a part of it was linked.
+    pub(super) listed: Option<Stats>,
+}
 
 /// Mounts the snapshots read-only and proves that what is mounted are our devices.
 pub(super) fn mount(run: &mut Run<'_>, _: Taken, points: &[PointTimes]) -> Result<Mounted, Fault> {
@@ -64,13 +67,18 @@ fn volume(run: &Run<'_>, source: &Source) -> Result<Volume, Fault> {
 /// still be read, so a copy may end without an error.
 pub(super) fn copy(run: &mut Run<'_>, _: Mounted, record: &mut Record) -> Result<Copied, Fault> {
     if wrong::design(Wrong::PublishBeforeCopy) {
-        return Ok(Copied(()));
+        return Ok(Copied { listed: None });
     }
     let began = run.host.now()?;
     let mut rooms = Rooms::of(&run.plan.sources);
+    let mut listed = run.plan.base().map(|_| Stats::default());
     for source in &run.plan.sources {
-        let before = record.copied.bytes;
-        record.copied.add(copy_one(run, source, before, &mut rooms)?);
+        link_one(run, source, record, &mut rooms)?;
+        let tail = follow(run, &source.copy, record.copied.bytes, &mut rooms)?;
+        record.copied.add(tail.stats());
+        if let Some(listed) = &mut listed {
+            listed.add(tail.listed());
+        }
     }
     let took = run.host.now()?.saturating_sub(began) / 1_000_000;
     (run.tell)(Event::Copied(record.copied, Millis(took)));
@@ -78,19 +86,35 @@ pub(super) fn copy(run: &mut Run<'_>, _: Mounted, record: &mut Record) -> Result
         let fill = volume(run, source)?.fill_percent;
         record.cow_percent = record.cow_percent.into_iter().chain(fill).reduce(f64::max);
     }
-    Ok(Copied(()))
+    Ok(Copied { listed })
 }
 
-/// Copies one volume; what was copied `before` counts for the progress that is told.
-fn copy_one(
+/// Links what did not change on one volume. What of it did is copied here already. The list is gone
+/// before anything counts what is in the backup.
+fn link_one(
     run: &mut Run<'_>,
     source: &Source,
+    record: &mut Record,
+    rooms: &mut Rooms<'_>,
+) -> Result<(), Fault> {
+    let Some(Links { list, names, cmd }) = &source.links else { return Ok(()) };
+    run.host.act(&Act::WriteFile { path: list.clone(), text: names.clone() })?;
+    let tail = follow(run, cmd, record.copied.bytes, rooms)?;
+    record.copied.add(tail.stats());
+    run.host.act(&Act::RemoveFile(list.clone())).map(drop)
+}
+
+/// Runs one command of the copy to its end; what was copied `before` counts for the progress that
+/// is told.
+fn follow(
+    run: &mut Run<'_>,
+    cmd: &Cmd,
     before: Bytes,
     rooms: &mut Rooms<'_>,
-) -> Result<Stats, Fault> {
+) -> Result<rsync::Tail, Fault> {
     let mut tail = rsync::Tail::default();
     rooms.look(run)?;
-    let (cmd, priority) = (source.copy.clone(), run.plan.copy_priority);
+    let (cmd, priority) = (cmd.clone(), run.plan.copy_priority);
     run.host.act(&Act::Start { cmd, priority })?;
     loop {
         let said = run.host.hear(LISTEN)?;
@@ -100,7 +124,7 @@ fn copy_one(
         run.heed_signal()?;
         destination::stands(run)?;
         if let Some(exit) = said.exit {
-            return succeeded(&exit).map(|()| tail.stats());
+            return succeeded(&exit).map(|()| tail);
         }
         rooms.look(run)?;
     }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{BadPages, ManifestFile, SourceVolume, StatementsFile, VERSION, seal};
+use super::{BadPages, Linked, ManifestFile, SourceVolume, StatementsFile, VERSION, seal};
 use crate::database::Server;
 use crate::database::coordinates::Coordinates;
 use crate::database::statements::Killed;
@@ -56,6 +56,9 @@ pub struct Summary {
     /// How long each phase took, by its name.
     #[serde(default)]
     pub timings_ms: BTreeMap<String, Millis>,
+    /// What became of files that did not change.
+    #[serde(default)]
+    pub linked: Option<Linked>,
     /// How full the COW store was after the copy.
     #[serde(default)]
     pub cow_percent: Option<f64>,
@@ -71,6 +74,14 @@ pub struct Summary {
     /// Tablespaces that were bad in the source already.
     #[serde(default)]
     pub bad_pages: Vec<BadPages>,
+}
+
+impl Summary {
+    /// The bytes that were copied for it, without those that are links.
+    pub fn bytes_copied(&self) -> Bytes {
+        let linked = self.linked.as_ref().map_or(0, |linked| linked.bytes.0);
+        Bytes(self.copied.bytes.0.saturating_sub(linked))
+    }
 }
 
 /// The size of a backup.

@@ -151,6 +151,9 @@ impl Voice for Json {
             Event::Copied(all, took) => {
                 ("copied", json!({"files": all.files, "bytes": all.bytes, "ms": took}))
             }
+            Event::Linked(all, run) => {
+                ("linked", json!({"files": all.files, "bytes": all.bytes, "to": run}))
+            }
             Event::Extended(what) => ("store-extended", json!({"what": what})),
             Event::NotExtended(why) => ("store-not-extended", json!({"why": why})),
             Event::Waiting(what) => ("waiting", json!({"statements": what})),

@@ -70,6 +70,9 @@ impl Voice for Lines {
             Event::ReadBack(all, took) => {
                 self.say(&format!("  read {} files, {} in {took}", all.files, all.bytes));
             }
+            Event::Linked(all, run) => {
+                self.say(&format!("  linked {} files, {} to {run}", all.files, all.bytes));
+            }
             Event::Lingers(why) => self.say(&format!("  {}: {why}", report::LINGERS)),
             Event::BadPages(one) => self.say(&format!("  {one}")),
             Event::Copied(all, took) => {

@@ -10,6 +10,7 @@ pub mod drill;
 mod entry;
 mod json;
 mod lines;
+pub mod offsite;
 mod report;
 mod restore;
 mod retention;
@@ -32,6 +33,7 @@ pub use json::Clock;
 pub use report::recovered;
 pub use restore::{
     Told as RestoreTold, exported, plan as restore_plan, restore_json, restore_trouble, restored,
+    table_json, table_plan,
 };
 pub use retention::{pruned, pruning};
 pub use screen::{Manner, Screen};

@@ -258,6 +258,9 @@ impl Voice for Terminal {
             Event::Ended(lap) => self.phase_ended(lap, so_far),
             Event::Copying(progress) => self.further("copy", progress.bytes, so_far.expected),
             Event::Reading(progress) => self.further("read", progress.bytes, progress.total),
+            Event::Linked(all, run) => {
+                self.note(&format!("linked {} in {} files to {run}", all.bytes, all.files));
+            }
             Event::Lingers(why) => self.warn(&format!("{}: {why}", report::LINGERS)),
             Event::BadPages(one) => self.warn(&one.to_string()),
             Event::Filling(filling) => self.filling(filling),

@@ -11,7 +11,7 @@ use super::words::Text;
 use crate::memory::How;
 use crate::sums::Progress;
 use crate::units::{Bytes, Millis};
-use crate::verify::{End, Problem, Verdict};
+use crate::verify::{End, Problem, Sharer, Verdict};
 
 /// The version of the JSON's shape. What is added does not change it.
 const VERSION: u32 = 1;
@@ -44,6 +44,8 @@ pub struct Answer<'a> {
     bytes: Option<Bytes>,
     /// Everything that is wrong, by path.
     problems: &'a [Problem],
+    /// The other backups that hold damaged files of it as hard links; null if that cannot be told.
+    shared: Option<&'a [Sharer]>,
 }
 
 /// How a backup stands.
@@ -80,6 +82,7 @@ impl<'a> Answer<'a> {
             files: verdict.map(|one| one.files),
             bytes: verdict.map(|one| one.bytes),
             problems: verdict.map_or(&[], |one| &one.problems),
+            shared: verdict.map_or(Some(&[]), |one| one.sharers.as_deref().ok()),
         }
     }
 
@@ -106,7 +109,7 @@ pub fn text(run: &str, end: &End) -> String {
 }
 
 fn looked(text: &mut Text, run: &str, verdict: &Verdict) {
-    let Verdict { files, bytes, took, problems, .. } = verdict;
+    let Verdict { files, bytes, took, problems, sharers, .. } = verdict;
     let share = if verdict.how == How::Sample { "a share of " } else { "" };
     let (word, count) = match problems.len() {
         0 => ("sound", String::new()),
@@ -121,6 +124,20 @@ fn looked(text: &mut Text, run: &str, verdict: &Verdict) {
     if let Some(more) = problems.len().checked_sub(PROBLEMS_MAX).filter(|more| *more > 0) {
         text.line(format!("  and {more} more, which '--json' tells"));
     }
+    match sharers {
+        Ok(sharers) => sharers.iter().for_each(|one| shared(text, one)),
+        Err(why) => text.line(format!("  which other backups share them cannot be told: {why}")),
+    }
+}
+
+/// Another backup that holds the same files.
+fn shared(text: &mut Text, Sharer { run, problems }: &Sharer) {
+    let first = problems.first().map(|one| one.path.as_str()).unwrap_or_default();
+    let more = match problems.len() {
+        0 | 1 => String::new(),
+        more => format!(" and {} more", more - 1),
+    };
+    text.line(format!("{run}: DAMAGED: it shares '{first}'{more}"));
 }
 
 /// How far a reading is, on a terminal that can be written over; nothing anywhere else.

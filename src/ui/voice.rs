@@ -83,6 +83,7 @@ impl SoFar {
         match event {
             Event::Phase(phase) => self.phase = phase,
             Event::Copied(stats, _) => self.copied = Some(*stats),
+            Event::Linked(stats, _) => self.copied.iter_mut().for_each(|all| all.add(*stats)),
             Event::Window(times) => self.window = Some(times.clone()),
             _ => {}
         }

@@ -9,6 +9,7 @@ mod choose;
 pub(crate) mod compare;
 mod problem;
 mod share;
+mod sharers;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ use jiff::Timestamp;
 pub use choose::{Which, choose};
 pub use problem::{Problem, What};
 pub use share::{Share, Turn};
+pub use sharers::Sharer;
 
 use crate::host::{Ask, Fault, Host, Priority, Reading, Sum, ToRead};
 use crate::manifest::{self, Manifest};
@@ -66,6 +68,8 @@ pub struct Verdict {
     pub bytes: Bytes,
     /// Everything that is not as it should be, by path.
     pub problems: Vec<Problem>,
+    /// The other backups that hold the same files; why not, if that cannot be told.
+    pub sharers: Result<Vec<Sharer>, String>,
 }
 
 impl Verdict {
@@ -76,14 +80,24 @@ impl Verdict {
 
     /// What is remembered of it.
     pub fn finding(&self) -> Finding {
-        let first = self.problems.iter().take(memory::PROBLEMS_MAX);
+        self.found(&self.problems)
+    }
+
+    /// What is remembered of a backup that shares files with it.
+    pub fn finding_of(&self, sharer: &Sharer) -> Finding {
+        let (files, bytes) = (Some(sharer.problems.len() as u64), None);
+        Finding { files, bytes, ..self.found(&sharer.problems) }
+    }
+
+    fn found(&self, problems: &[Problem]) -> Finding {
+        let first = problems.iter().take(memory::PROBLEMS_MAX);
         Finding {
             at: self.at,
             took_ms: self.took,
             files: Some(self.files),
             bytes: Some(self.bytes),
             ready_ms: None,
-            problems_found: self.problems.len() as u64,
+            problems_found: problems.len() as u64,
             problems: first.map(ToString::to_string).collect(),
         }
     }
@@ -112,7 +126,8 @@ pub fn verify(
     let at = host.machine()?.began();
     let Seen { files, bytes, mut problems } = found;
     problems.sort();
-    Ok(End::Looked(Verdict { how, at, took, files, bytes, problems }))
+    let sharers = sharers::find(host, order, &problems).map_err(|why| why.to_string());
+    Ok(End::Looked(Verdict { how, at, took, files, bytes, problems, sharers }))
 }
 
 /// The record's text, as long as it is there. One that cannot be read as a text is damaged, and is

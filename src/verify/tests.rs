@@ -96,6 +96,46 @@ fn a_backup_that_nobody_touched_is_sound() {
     assert!(verdict.finding().is_sound());
 }
 
+/// Two backups with files in common: damage in one of those is told of both, and the one is whole
+/// without the other.
+#[test]
+fn a_file_that_others_share_is_told_of_them_as_well() {
+    const NEXT: &str = "20261124T010203Z-00002b";
+    let first = backup();
+    let next = first.path.with_file_name(NEXT);
+    fs::create_dir_all(next.join("tree/db")).unwrap();
+    let us = Linux::new().unwrap().machine().unwrap().host;
+    for (at, run) in [(&first.path, RUN), (&next, NEXT)] {
+        let record = serde_json::json!({
+            "version": 1, "run": run, "host": us, "state": "published",
+            "started": "2026-11-23T01:02:03Z", "copied": {"bytes": 1},
+            "window": {"waited_ms": 1, "locked_ms": 1},
+        });
+        fs::write(at.join("others.json"), record.to_string()).unwrap();
+    }
+    fs::rename(next.join("others.json"), next.join(RECORD)).unwrap();
+    fs::remove_file(first.at("others.json")).unwrap();
+    for (name, to) in [("ibdata1", "ibdata1"), ("db/t.ibd", "db/renamed.ibd")] {
+        fs::hard_link(first.at("tree").join(name), next.join("tree").join(to)).unwrap();
+    }
+    fs::copy(first.at("tree/db/u.ibd"), next.join("tree/db/u.ibd")).unwrap();
+    let told = || {
+        let End::Looked(verdict) = first.verified(Share::All) else { panic!("not looked at") };
+        let sharers = verdict.sharers.clone().unwrap();
+        let of = |one: &Sharer| {
+            let finding = verdict.finding_of(one);
+            (one.run.clone(), finding.problems, finding.problems_found)
+        };
+        sharers.iter().map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(told(), []);
+    bend(&first.at("tree/db/u.ibd"), "mOre rows");
+    assert_eq!(told(), [], "what is its own is its own affair");
+    bend(&first.at("tree/db/t.ibd"), "rOws");
+    let wanted = vec!["changed content: 'tree/db/renamed.ibd'".to_owned()];
+    assert_eq!(told(), [(NEXT.to_owned(), wanted, 1)]);
+}
+
 #[test]
 fn whatever_is_done_to_it_is_named_and_nothing_else() {
     type Harm = fn(&Backup);

@@ -5,12 +5,14 @@ pub(crate) mod recorder;
 pub(crate) mod runs;
 pub(crate) mod shown;
 
+mod links;
 mod plans;
 mod policies;
 mod worlds;
 
 use std::path::Path;
 
+pub(crate) use links::BASE;
 pub(crate) use plans::POOL;
 
 use holdstill::host::sim::Sim;
@@ -51,6 +53,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         good("two-volumes", worlds::two_volumes(), plans::two_volumes()),
         good("mysql-two-channels", worlds::mysql_two_channels(), plans::mysql_two_channels()),
         good("mysql-alone", worlds::mysql_alone(), plans::mysql_alone()),
+        good("linked", links::with_a_base(), links::linked()),
         Scenario {
             succeeds: false,
             ..good("freezes-do-not-nest", worlds::linux_6_1(), plans::explicit_freeze())

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use holdstill::claim::{Claim, Restart};
-use holdstill::copy::rsync;
+use holdstill::copy::rsync::{self, Choice};
 use holdstill::database::dialect::{LockKind, WRITE_LOGS};
 use holdstill::database::opening::Opening;
 use holdstill::database::{Flavour, Server, statements};
@@ -218,6 +218,7 @@ fn alone(flavour: Flavour, filesystem: &str) -> Plan {
         datadir: PathBuf::new(),
         copy_priority: Priority::default(),
         copy_bytes: Bytes(65_536),
+        linking: None,
         tools: Tools { lvm: "2.03.16".into(), rsync: "3.2.7".into() },
         login: login(),
         publish,
@@ -337,7 +338,8 @@ fn source(at: usize, lv: &str, mount: &str, filesystem: &str) -> Source {
         },
         snapshot: snapshot.lv().into(),
         kind: Kind::Thick,
-        copy: copy(&view.point, &publish().partial.join(&tree)),
+        copy: copy(&view.point, &publish().partial.join(&tree), Choice::All),
+        links: None,
         store: Some(cow_store(&origin, &snapshot)),
         view,
         tree,
@@ -386,13 +388,14 @@ fn publish() -> Publish {
     }
 }
 
-fn copy(root: &Path, target: &Path) -> Cmd {
+pub(super) fn copy(root: &Path, target: &Path, choice: Choice<'_>) -> Cmd {
     rsync::command(&rsync::Order {
         rsync: Path::new("/usr/bin/rsync"),
         root,
         parts: &[".".to_owned()],
         excludes: &[],
         target,
+        choice,
         bandwidth_max: None,
         ms_max: Millis(3_600_000),
     })

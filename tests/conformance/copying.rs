@@ -38,6 +38,7 @@ fn copy_of(place: &Place, root: &PathBuf, target: &PathBuf) -> Cmd {
         parts: &parts,
         excludes: &[],
         target,
+        choice: rsync::Choice::All,
         bandwidth_max: None,
         ms_max,
     })

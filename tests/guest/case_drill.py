@@ -152,16 +152,15 @@ def drill_names_what_is_damaged(world):
 
 
 def drill_is_killed(world):
-    """At several moments: no process and no mount is left, and the next one tells of it and removes
-    the rest. The one that is killed first dies latest, so that the last one dies early for certain."""
+    """At several moments: no process and no mount is left, and the next one tells and removes the
+    rest. The first one dies latest, so that the last one dies early for certain."""
     backed_up(world)
     process = world.replica.process.pid
     cleared = 0
     for seconds in KILLS_AFTER_S:
         left = hidden()
         one = Run("drill", drilled(world))
-        begun = lambda: set(hidden()) - set(left) or one.process.poll() is not None
-        until(60, begun, "the drill to begin")
+        until(60, lambda: is_new(left) or one.process.poll() is not None, "the drill to begin")
         time.sleep(seconds)
         one.process.send_signal(signal.SIGKILL)
         told = one.wait()
@@ -177,6 +176,11 @@ def drill_is_killed(world):
     expect(world.replica.process.pid == process, "production's server is another one")
     over(world)
     return {"cleared": cleared + 1}
+
+
+def is_new(left):
+    """Whether a drill has made its directory beside what an earlier one has left."""
+    return bool(set(hidden()) - set(left))
 
 
 def tells_of_the_dead(told, left):

@@ -19,10 +19,13 @@ import case_hang
 import case_hostile
 import case_init
 import case_least
+import case_links
 import case_monitoring
+import case_offsite
 import case_package
 import case_pages
 import case_policy
+import case_prepare
 import case_restore
 import case_retention
 import case_server
@@ -69,13 +72,15 @@ GROUPS = {
     "storage": STORAGE,
     "server": case_server.CASES,
     "least": case_least.CASES,
+    "offsite": case_offsite.CASES,
     "package": case_package.CASES,
     "pages": case_pages.CASES,
     "init": case_init.CASES,
     "monitoring": case_monitoring.CASES,
     "retention": case_retention.CASES,
-    "restore": case_restore.CASES,
+    "restore": case_restore.CASES + case_prepare.CASES,
     "verify": case_verify.CASES,
+    "links": case_links.CASES,
     "catalog": case_catalog.CASES,
     "drill": case_drill.CASES,
     "surroundings": case_surroundings.CASES,
@@ -86,7 +91,7 @@ GROUPS = {
     "two_volumes": case_volumes.CASES,
     "thin": case_thin.CASES,
     "tcp": case_tcp.CASES,
-    "bench": case_bench.CASES + case_bench_data.CASES,
+    "bench": case_bench.CASES + case_bench_data.CASES + case_links.FIGURES,
     "conformance": case_conformance.CASES,
     "demo": case_demo.CASES,
 }

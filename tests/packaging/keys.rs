@@ -47,8 +47,8 @@ fn add_keys(page: &mut Roff, file: &str) {
             add_comments(page, &mut comments);
         } else if let Some(comment) = line.strip_prefix("# ") {
             comments.push(comment);
-        } else if line.starts_with('[') {
-            page.control("SS", [line]);
+        } else if line.trim_start_matches('#').starts_with('[') {
+            page.control("SS", [line.trim_start_matches('#')]);
         } else {
             add_key(page, line.trim_start_matches('#'), &mut comments);
         }

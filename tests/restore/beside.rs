@@ -66,6 +66,64 @@ fn a_restore_stands_in_nobodys_way_and_nobody_in_its() {
 }
 
 #[test]
+fn what_was_being_prepared_is_emptied_and_restored_anew() {
+    let shelf = Shelf::new();
+    let (file, marker) = (shelf.of(NEWER, "tree/data/ibdata1"), ".holdstill-restore.json");
+    let args = ["newest", "--to", "HOME/srv/new"];
+    let sound = fs::read(&file).expect("it is there");
+    let written = file.metadata().and_then(|meta| meta.modified()).expect("Linux tells");
+    fs::write(&file, b"the dictionaRY").expect("it can be written");
+    let (code, said) = shelf.restore(&args);
+    assert!(code == 6, "{said}");
+    fs::write(&file, sound).expect("it can be written");
+    let opened = fs::File::options().write(true).open(&file).expect("it is there");
+    opened.set_modified(written).expect("it is ours");
+    let stray = shelf.at("srv/new/ib_made_by_a_server");
+    fs::write(&stray, "redo").expect("it can be written");
+    // It is remembered as damaged from then on.
+    let args = [&args[..], &["--damaged"]].concat();
+    let (code, said) = shelf.restore(&args);
+    assert!(code == 3 && said.contains("what is not of the backup is there"), "{said}");
+    let path = shelf.at("srv/new").join(marker);
+    let text = fs::read_to_string(&path).expect("it is marked");
+    let text = text.replace("\"preparing\": false", "\"preparing\": true");
+    fs::write(&path, text).expect("it can be written");
+    let (code, said) = shelf.restore(&args);
+    assert!(code == 0 && said.contains("emptied first"), "{said}");
+    assert!(!stray.exists() && !path.exists(), "{said}");
+    assert_eq!(fs::read_to_string(shelf.at("srv/new/ibdata1")).expect("there"), "the dictionary");
+}
+
+#[test]
+fn what_an_application_lacks_is_refused_before_anything_is_touched() {
+    let shelf = Shelf::new();
+    let before = shelf.listing();
+    let login = |text: &str, mode: u32| {
+        fs::write(shelf.at("login.cnf"), text).expect("it can be written");
+        super::shelf::mode(&shelf.at("login.cnf"), mode);
+    };
+    let apply = ["newest", "--to", "HOME/srv/new", "--owner", "27:27", "--apply"];
+    let with = [&apply[..], &["--source-login", "HOME/login.cnf"]].concat();
+    let (code, said) = shelf.restore(&apply);
+    assert!(code == 3 && said.contains("its source is not known"), "{said}");
+    let whole = "[client]\nuser = u\nhost = h\npassword = hunter2\n";
+    login(whole, 0o640);
+    let (code, said) = shelf.restore(&with);
+    assert!(code == 2 && said.contains("login.cnf") && said.contains("hint: "), "{said}");
+    for (text, words) in [
+        ("[client]\nuser = u\nhost = h\n", "has no password"),
+        ("[client]\nuser = u\npassword = hunter2\n", "its source is not known"),
+        ("[client]\nhost = h\npassword = hunter2\n", "the account on the source is not known"),
+    ] {
+        login(text, 0o600);
+        let (code, said) = shelf.restore(&with);
+        assert!(code == 3 && said.contains(words) && !said.contains("hunter2"), "{said}");
+    }
+    fs::remove_file(shelf.at("login.cnf")).expect("it is there");
+    assert_eq!(shelf.listing(), before);
+}
+
+#[test]
 fn a_removal_that_goes_on_is_told() {
     let shelf = Shelf::new();
     let _pruning = held(&shelf, "lock", &format!("a pruning, {}", readers::REMOVES));

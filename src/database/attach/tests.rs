@@ -92,9 +92,9 @@ fn old_mysql_is_spoken_to_in_its_words() {
 #[test]
 fn a_source_without_gtid_is_followed_by_place() {
     let own = Own { file: Some("bin.000003".into()), position: Some(4), ..Own::default() };
-    let lines = mysql_source(&server("8.4.3"), &at(own.clone(), Vec::new()));
+    let lines = mysql_source(&server("8.4.3"), &at(own.clone(), Vec::new()), placeholders);
     assert!(lines[0].ends_with("SOURCE_LOG_FILE = 'bin.000003', SOURCE_LOG_POS = 4"), "{lines:?}");
-    let lines = mariadb_source(&at(own, Vec::new()));
+    let lines = mariadb_source(&at(own, Vec::new()), placeholders);
     assert!(
         lines[0].ends_with("LOG_FILE = 'bin.000003', MASTER_LOG_POS = 4, MASTER_USE_GTID = no"),
         "{lines:?}"

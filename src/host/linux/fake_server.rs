@@ -1,9 +1,12 @@
 //! A server that speaks just enough of the client protocol for the tests of a session: it greets,
 //! tells a session its number, is slow, fails or vanishes on demand. Deliberately not a database.
 
+use std::fs;
 use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -17,21 +20,41 @@ const ABILITIES: u32 = 0x1 | 0x200 | 0x2000 | 0x8000 | 0x8_0000;
 const OK: &[u8] = &[0, 0, 0, 2, 0, 0, 0];
 const END: &[u8] = &[0xfe, 0, 0, 2, 0];
 
+/// What it was asked last.
+type Heard = Arc<Mutex<String>>;
+
 /// A server on a socket of its own; its sessions are numbered from 1.
 pub(super) struct FakeServer {
     dir: tempfile::TempDir,
+    heard: Heard,
 }
 
 impl FakeServer {
     pub(super) fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(dir.path().join("socket")).unwrap();
+        let heard = Heard::default();
+        let last = Arc::clone(&heard);
         thread::spawn(move || {
             for (stream, id) in listener.incoming().zip(1..) {
-                thread::spawn(move || stream.and_then(|mut stream| session(&mut stream, id)));
+                let last = Arc::clone(&last);
+                thread::spawn(move || stream.and_then(|mut one| session(&mut one, id, &last)));
             }
         });
-        Self { dir }
+        Self { dir, heard }
+    }
+
+    /// What it was asked last, by whomever.
+    pub(super) fn heard(&self) -> String {
+        self.heard.lock().unwrap().clone()
+    }
+
+    /// A file of ours alone, beside its socket.
+    pub(super) fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.dir.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        path
     }
 
     pub(super) fn login(&self) -> Login {
@@ -44,20 +67,26 @@ impl FakeServer {
     }
 }
 
-fn session(stream: &mut UnixStream, id: u32) -> io::Result<()> {
+fn session(stream: &mut UnixStream, id: u32, heard: &Heard) -> io::Result<()> {
     send(stream, 0, &greeting(id))?;
     receive(stream)?;
     send(stream, 2, OK)?;
     loop {
         let asked = receive(stream)?;
         let text = String::from_utf8_lossy(asked.get(1..).unwrap_or_default()).into_owned();
+        heard.lock().unwrap().clone_from(&text);
         match text.split_once(' ').unwrap_or((&text, "")) {
             ("SELECT", _) => number(stream, id)?,
             ("SLEEP", ms) => {
                 thread::sleep(Duration::from_millis(ms.parse().unwrap()));
                 send(stream, 1, OK)?;
             }
-            ("FAIL", code) => send(stream, 1, &failure(code.parse().unwrap()))?,
+            ("FAIL", code) => send(stream, 1, &failure(code.parse().unwrap(), "as asked"))?,
+            ("QUOTE", what) => send(stream, 1, &failure(1064, what))?,
+            ("LATE", _) => {
+                thread::sleep(Duration::from_millis(400));
+                send(stream, 1, OK)?;
+            }
             ("VANISH", _) => return Ok(()),
             _ => send(stream, 1, OK)?,
         }
@@ -94,8 +123,8 @@ fn number(stream: &mut UnixStream, id: u32) -> io::Result<()> {
     Ok(())
 }
 
-fn failure(code: u16) -> Vec<u8> {
-    [&[0xff][..], &code.to_le_bytes(), b"#HY000as asked"].concat()
+fn failure(code: u16, why: &str) -> Vec<u8> {
+    [&[0xff][..], &code.to_le_bytes(), b"#HY000", why.as_bytes()].concat()
 }
 
 fn text(text: &str) -> Vec<u8> {

@@ -256,6 +256,7 @@ impl Host for Linux {
             Act::Connect(login) => self.sessions.connect(login).map(Answer::Connection),
             Act::Visit(login) => self.sessions.visit(login).map(Answer::Connection),
             Act::Sql(sql) => self.ask(sql.session, &sql.text, sql.ms_max).map(|_| Answer::Done),
+            Act::SqlKeyed(keyed) => self.sessions.ask_keyed(keyed).map(|_| Answer::Done),
             Act::Kill(session) => self.sessions.kill(*session),
             Act::Hangup(session) => self.sessions.hang_up(*session),
             Act::Guard(order) => self.guard(order),

@@ -6,9 +6,11 @@
 use std::cell::RefCell;
 use std::os::fd::OwnedFd;
 
+use super::secret;
 use super::signals::Signals;
 use super::sql::Line;
-use crate::host::{Answer, Fault, Login, Rows, Session};
+use crate::database::dialect::quoted;
+use crate::host::{Answer, Fault, Keyed, Login, Rows, Session};
 use crate::units::Millis;
 
 /// How a session's number is asked for; the one in the handshake has only 32 bits.
@@ -99,6 +101,24 @@ impl Sessions {
             Some(line) => line.ask(text, ms_max, interrupt.as_ref()),
             None => Err(Fault::refused(format!("there is no {session}"))),
         }
+    }
+
+    /// Sends a statement with a password in it. A server quotes what it does not understand, so of
+    /// an error it gave nothing but the number is told.
+    pub(super) fn ask_keyed(&self, keyed: &Keyed) -> Result<Rows, Fault> {
+        let credentials = secret::read(&keyed.secret)?;
+        let missing = || Fault::refused("its file has no password");
+        let password = credentials.password.ok_or_else(missing)?;
+        let text = format!("{}{}{}", keyed.before, quoted(password.expose()), keyed.after);
+        let interrupt = self.signals.since_now();
+        let mut line = self.of(keyed.session).borrow_mut();
+        let none = || Fault::refused(format!("there is no {}", keyed.session));
+        let line = line.as_mut().ok_or_else(none)?;
+        let answer = line.ask_as(&text, &keyed.to_string(), keyed.ms_max, Some(&interrupt));
+        answer.map_err(|fault| match fault.cause().sql {
+            Some(_) => fault.silenced("whose words may quote the password"),
+            None => fault,
+        })
     }
 
     /// Shuts a session's socket; done as well if there is none.
@@ -236,6 +256,33 @@ mod tests {
         sessions.connect(&server.login()).unwrap();
         assert_eq!(told(sessions.ask(Session::Lock, "SLEEP 100", Millis(2000))), "done");
         assert_eq!(told(sessions.ask(Session::Control, "SLEEP 100", Millis(2000))), "done");
+    }
+
+    #[test]
+    fn a_password_is_sent_and_shown_nowhere() {
+        let server = FakeServer::start();
+        let (mut sessions, _) = sessions();
+        sessions.visit(&server.login()).unwrap();
+        let path = server.file("login.cnf", "[client]\nuser = u\npassword = \"it's hidden\"\n");
+        let keyed = |before: &str, ms| Keyed {
+            session: Session::Drill,
+            before: before.into(),
+            after: ", MORE = 1".into(),
+            secret: crate::host::Secret::OptionFile(path.clone()),
+            ms_max: Millis(ms),
+        };
+        let ask = |before, ms| told(sessions.ask_keyed(&keyed(before, ms)));
+        assert_eq!(ask("CHANGE X TO PASSWORD = ", 2000), "done");
+        assert_eq!(server.heard(), "CHANGE X TO PASSWORD = 'it''s hidden', MORE = 1");
+        let refused = "refused: error 1064, whose words may quote the password";
+        assert_eq!(ask("QUOTE ", 2000), refused);
+        let late = "overdue: 'LATE ***, MORE = 1' has no answer after 50 ms";
+        assert_eq!(ask("LATE ", 50), late);
+        let busy = "refused: the drill session is still busy with 'LATE ***, MORE = 1'";
+        assert_eq!(told(sessions.ask(Session::Drill, "SELECT 1", Millis(50))), busy);
+        let none = server.file("none.cnf", "[client]\nuser = u\n");
+        let keyed = Keyed { secret: crate::host::Secret::OptionFile(none), ..keyed("X", 50) };
+        assert_eq!(told(sessions.ask_keyed(&keyed)), "refused: its file has no password");
     }
 
     #[test]

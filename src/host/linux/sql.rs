@@ -84,13 +84,24 @@ impl Line {
         ms_max: Millis,
         interrupt: Option<&FromNow>,
     ) -> Result<Rows, Fault> {
+        self.ask_as(text, text, ms_max, interrupt)
+    }
+
+    /// The same, and what is told of it, now and while it is busy, is `shown` in place of the text.
+    pub(super) fn ask_as(
+        &mut self,
+        text: &str,
+        shown: &str,
+        ms_max: Millis,
+        interrupt: Option<&FromNow>,
+    ) -> Result<Rows, Fault> {
         self.ready()?;
         let name = &self.name;
         let closed = || Fault::refused(format!("the {name} is closed"));
         let ask = self.ask.as_ref().ok_or_else(closed)?;
         ask.send(text.to_owned()).map_err(|_| closed())?;
-        self.busy = Some(text.to_owned());
-        self.wait(text, ms_max, interrupt)
+        self.busy = Some(shown.to_owned());
+        self.wait(shown, ms_max, interrupt)
     }
 
     /// Shuts the socket, whatever the connection's thread is doing with it.

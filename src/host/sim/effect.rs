@@ -7,7 +7,9 @@ use super::rules::{self, Rule};
 use super::statements::{LOCK_WAIT_NS, LOCK_WAIT_TIMEOUT};
 use super::world::{DeadMan, Mounted, World};
 use super::{long, lvm, report, shell};
-use crate::host::{Act, Answer, Cmd, Fault, Guard, Kind, Mount, MountOrder, Session, Sql, Thaw};
+use crate::host::{
+    Act, Answer, Cmd, Fault, Guard, Keyed, Kind, Mount, MountOrder, Session, Sql, Thaw,
+};
 use crate::units::Millis;
 
 /// Does it.
@@ -36,6 +38,7 @@ pub(super) fn act(world: &mut World, act: &Act) -> Result<Answer, Fault> {
         Act::Empty { directory, but } => empty(world, directory, but),
         Act::Own { path, mode, .. } => world.files.own(path, *mode),
         Act::Sql(sql) => sql_executed(world, sql),
+        Act::SqlKeyed(keyed) => sql_executed(world, &without_password(keyed)),
         Act::Kill(session) => world.server.kill(*session),
         Act::Hangup(session) => {
             world.server.close(*session);
@@ -83,6 +86,12 @@ fn sql_executed(world: &mut World, sql: &Sql) -> Result<(), Fault> {
         world.clock += LOCK_WAIT_NS;
     }
     done
+}
+
+/// There are no passwords in this world.
+fn without_password(keyed: &Keyed) -> Sql {
+    let Keyed { session, ms_max, .. } = *keyed;
+    Sql { session, text: keyed.to_string(), ms_max }
 }
 
 /// Does the part of it that an interruption in the middle would leave; nothing if it has no middle.

@@ -27,6 +27,8 @@ pub struct Node {
     pub synced: bool,
     /// Whose it is.
     pub owner: Owner,
+    /// The first name of the same file, if it is a hard link to another's.
+    pub first: Option<PathBuf>,
 }
 
 /// All of them, by path.
@@ -50,7 +52,7 @@ impl Files {
     /// Puts a directory of others there, with its parents.
     pub fn foreign_dir(&mut self, path: &Path) {
         for part in path.ancestors() {
-            let node = Node { text: None, synced: true, owner: Owner::Foreign };
+            let node = Node { text: None, synced: true, owner: Owner::Foreign, first: None };
             self.nodes.entry(part.into()).or_insert(node);
         }
     }
@@ -58,7 +60,8 @@ impl Files {
     /// Puts a file of others there, with its directories.
     pub fn foreign_file(&mut self, path: &Path, text: &str) {
         self.foreign_dir(path.parent().unwrap_or(path));
-        let node = Node { text: Some(text.into()), synced: true, owner: Owner::Foreign };
+        let text = Some(text.into());
+        let node = Node { text, synced: true, owner: Owner::Foreign, first: None };
         self.nodes.insert(path.into(), node);
     }
 
@@ -73,7 +76,7 @@ impl Files {
     }
 
     fn file_of(&mut self, owner: Owner, path: &Path, text: &str) {
-        let node = |text| Node { text, synced: true, owner };
+        let node = |text| Node { text, synced: true, owner, first: None };
         for part in path.ancestors().skip(1) {
             self.nodes.entry(part.into()).or_insert(node(None));
         }
@@ -140,7 +143,7 @@ impl Files {
         if self.get(path).is_some() {
             return Err(Fault::refused(format!("'{}' is there", path.display())));
         }
-        self.put(path, Node { text: None, synced: true, owner: Owner::Ours })
+        self.put(path, Node { text: None, synced: true, owner: Owner::Ours, first: None })
     }
 
     /// Makes a directory and its missing parents.
@@ -152,13 +155,33 @@ impl Files {
     /// Writes a whole file; `synced` says whether it would survive a power loss.
     pub(super) fn write(&mut self, path: &Path, text: String, synced: bool) -> Result<(), Fault> {
         self.nodes.remove(&beside(path));
-        self.put(path, Node { text: Some(text), synced, owner: Owner::Ours })
+        self.put(path, Node { text: Some(text), synced, owner: Owner::Ours, first: None })
+    }
+
+    /// Makes a hard link to a file.
+    pub(super) fn link(&mut self, to: &Path, path: &Path) -> Result<(), Fault> {
+        let node = self.get(to).filter(|node| node.text.is_some()).cloned();
+        let node = node.ok_or_else(|| Fault::refused(format!("'{}' is no file", to.display())))?;
+        let first = Some(node.first.unwrap_or_else(|| to.into()));
+        self.put(path, Node { first, owner: Owner::Ours, ..node })
+    }
+
+    /// The first name of the file that stands at a path.
+    pub(super) fn first_name<'a>(&'a self, path: &'a Path) -> &'a Path {
+        self.get(path).and_then(|node| node.first.as_deref()).unwrap_or(path)
+    }
+
+    /// How many names a file has.
+    pub(super) fn names_of(&self, path: &Path) -> u64 {
+        let first = self.first_name(path);
+        self.nodes.keys().filter(|one| self.first_name(one) == first).count() as u64
     }
 
     /// A write that was interrupted before the file got its name.
     pub(super) fn write_half(&mut self, path: &Path, text: &str) {
         let half = text.chars().take(text.len() / 2).collect();
-        let node = Node { text: Some(half), synced: true, owner: Owner::Ours };
+        let (text, owner) = (Some(half), Owner::Ours);
+        let node = Node { text, synced: true, owner, first: None };
         let _no_such_directory = self.put(&beside(path), node);
     }
 

@@ -3,7 +3,7 @@
 //!
 //! rsync: the source has to be a mounted snapshot of ours. What was caught goes into a file as
 //! JSON, so that the published backup can be held against its coordinates. From a published backup
-//! its files are copied as they are.
+//! its files are copied as they are. Links are made at the end, of files that have the same text.
 
 use std::path::{Path, PathBuf};
 
@@ -25,15 +25,52 @@ pub struct Long {
     target: PathBuf,
     /// What is copied of a published backup: from where, and to where; nothing if it is a snapshot.
     files: Option<Vec<(PathBuf, PathBuf)>>,
+    only: Only,
     heard: bool,
     /// Whether it will fail.
     fails: bool,
 }
 
+/// Which files are copied.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Only {
+    /// These alone, if there is a list.
+    named: Option<Vec<String>>,
+    /// What was there before stays.
+    there: Vec<PathBuf>,
+    /// What is the same there is linked.
+    earlier: Option<PathBuf>,
+}
+
+impl Only {
+    fn of(world: &World, args: &[String], target: &Path) -> Result<Self, Fault> {
+        let of = |option| args.iter().find_map(|arg: &String| arg.strip_prefix(option));
+        let list = of("--files-from=").map(|list| {
+            let text = world.files.text(Path::new(list));
+            let text = text.ok_or_else(|| Fault::refused(format!("there is no '{list}'")))?;
+            let names =
+                text.split_terminator('\0').map(|name| name.trim_start_matches("./").into());
+            Ok(names.collect())
+        });
+        let keeps = args.iter().any(|arg| arg == "--ignore-existing");
+        let there = world.files.below(target).filter(|_| keeps).map(|(path, _)| path.clone());
+        Ok(Self {
+            named: list.transpose()?,
+            there: there.collect(),
+            earlier: of("--link-dest=").map(PathBuf::from),
+        })
+    }
+
+    fn takes(&self, path: &Path, name: &str) -> bool {
+        let named = self.named.as_ref().is_none_or(|names| names.iter().any(|one| one == name));
+        named && !self.there.iter().any(|one| one == path)
+    }
+}
+
 impl Long {
     /// How far it is, and whether it will fail.
-    pub(super) fn fingerprint(&self) -> (bool, bool) {
-        (self.heard, self.fails)
+    pub(super) fn fingerprint(&self) -> (bool, bool, bool) {
+        (self.heard, self.fails, self.only.named.is_some())
     }
 }
 
@@ -46,7 +83,8 @@ pub(super) fn start(world: &mut World, cmd: &Cmd) -> Result<(), Fault> {
     let (source, target) = endpoints(&cmd.args);
     let published = world.files.get(&source).is_some_and(|node| node.owner == Owner::Published);
     let files = published.then(|| of_backup(world, &cmd.args, &target));
-    let long = Long { source, target, files, heard: false, fails: false };
+    let only = Only::of(world, &cmd.args, &target)?;
+    let long = Long { source, target, files, only, heard: false, fails: false };
     match &long.files {
         Some(files) => restore(world, &files[..files.len() / 2])?,
         None => copy(world, &long, "ibdata1")?,
@@ -73,17 +111,29 @@ pub(super) fn hear(world: &mut World, ms_max: Millis) -> Result<Said, Fault> {
         Some(files) => restore(world, files)?,
         None => copy(world, &long, "ib_logfile0")?,
     }
-    let (files, bytes) = copied(world, &long.target);
+    let (files, bytes) = copied(world, &long);
+    let (all_files, all_bytes) = listed(world, &long.target);
     let lines = vec![
         WHOLE.into(),
+        format!("Number of files: {all_files} (reg: {all_files})"),
+        format!("Total file size: {all_bytes} bytes"),
         format!("Number of regular files transferred: {files}"),
         format!("Total transferred file size: {bytes} bytes"),
     ];
     Ok(Said { lines, exit: Some(Exit { code: Some(0), stderr: String::new() }) })
 }
 
+/// How many files it has copied, and how many bytes are in them.
+fn copied(world: &World, long: &Long) -> (usize, usize) {
+    let is_own = |path: &Path| !long.only.there.iter().any(|one| one == path);
+    let nodes = world.files.below(&long.target).filter(|(path, _)| is_own(path));
+    let texts =
+        nodes.filter(|(_, node)| node.first.is_none()).filter_map(|(_, node)| node.text.as_ref());
+    texts.fold((0, 0), |(files, bytes), text| (files + 1, bytes + text.len()))
+}
+
 /// How many files are there, and how many bytes are in them.
-fn copied(world: &World, target: &Path) -> (usize, usize) {
+fn listed(world: &World, target: &Path) -> (usize, usize) {
     let texts = world.files.below(target).filter_map(|(_, node)| node.text.as_ref());
     texts.fold((0, 0), |(files, bytes), text| (files + 1, bytes + text.len()))
 }
@@ -111,11 +161,21 @@ fn copy(world: &mut World, long: &Long, name: &str) -> Result<(), Fault> {
         Some(content) => serde_json::to_string(&content).map_err(|e| Fault::refused(e.to_string())),
         None => Ok("garbage".into()),
     }?;
-    world.files.write(&long.target.join("ibdata1"), tables, false)?;
-    if name != "ibdata1" {
-        world.files.write(&long.target.join(name), "redo".into(), false)?;
+    put(world, long, "ibdata1", tables)?;
+    if name == "ibdata1" { Ok(()) } else { put(world, long, name, "redo".into()) }
+}
+
+/// Copies a file, or links it, if it is to be there at all.
+fn put(world: &mut World, long: &Long, name: &str, text: String) -> Result<(), Fault> {
+    let path = long.target.join(name);
+    if !long.only.takes(&path, name) {
+        return Ok(());
     }
-    Ok(())
+    let earlier = long.only.earlier.as_ref().map(|earlier| earlier.join(name));
+    match earlier.filter(|earlier| world.files.text(earlier) == Some(&text)) {
+        Some(earlier) => world.files.link(&earlier, &path),
+        None => world.files.write(&path, text, false),
+    }
 }
 
 /// What is to be copied of a backup, directories before what is in them.

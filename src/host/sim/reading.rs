@@ -47,11 +47,23 @@ fn found(files: &Files, root: &Path, path: &Path) -> Option<Found> {
         mode: files.mode(path),
         uid: 0,
         gid: 0,
-        mtime: Moment::default(),
+        mtime: text.map(written).unwrap_or_default(),
         target: None,
-        inode: 0,
-        names: 1,
+        inode: number(files.first_name(path).as_os_str().as_encoded_bytes()),
+        names: files.names_of(path),
     })
+}
+
+/// When a file was written. A text of another length was written at another time; one that rots
+/// keeps both.
+fn written(text: &str) -> Moment {
+    Moment { seconds: i64::try_from(text.len()).unwrap_or_default(), nanos: 0 }
+}
+
+/// A number of some bytes that other bytes do not have.
+fn number(bytes: &[u8]) -> u64 {
+    let Digest(sum) = Digest::of(bytes);
+    sum.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 /// Begins.

@@ -88,8 +88,10 @@ pub(super) fn copy_time(
 ) -> Option<Millis> {
     let took = newest.and_then(|newest| {
         let took = newest.timings_ms.get("copy").filter(|ms| ms.0 > 0)?;
+        // Of a copy that was links alone nothing is told about how fast one is.
+        let _copied = Some(newest.bytes_copied()).filter(|bytes| bytes.0 > 0)?;
         let ms =
-            u128::from(bytes.0) * u128::from(took.0) / u128::from(newest.copied.bytes.0.max(1));
+            u128::from(bytes.0) * u128::from(took.0) / u128::from(newest.bytes_copied().0.max(1));
         Some((newest, Millis(u64::try_from(ms).unwrap_or(u64::MAX))))
     });
     let Some((newest, ms)) = took else {

@@ -6,4 +6,5 @@ mod nonsense;
 mod policy;
 mod refusals;
 mod shapes;
+mod unchanged;
 mod world;

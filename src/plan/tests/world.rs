@@ -282,7 +282,7 @@ impl Host for World {
             Look::Links(_) => Answer::Links(self.links.clone()),
             Look::Usage(_) => Answer::Bytes(self.usage),
             Look::Space(_) => Answer::Space(Space { total: self.free, free: self.free }),
-            Look::File(path) => Answer::Text(self.text(path)),
+            Look::File(path) | Look::LongFile(path) => Answer::Text(self.text(path)),
             Look::List(path) => Answer::Names(self.names(path)),
             Look::Signal => Answer::Signal(self.signal),
             Look::Now => Answer::Nanos(self.clock.get()),

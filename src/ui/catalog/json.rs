@@ -142,6 +142,7 @@ pub(super) fn word(how: How) -> &'static str {
         How::Verify => "verify",
         How::Sample => "sample",
         How::Drill => "drill",
+        How::Shared => "shared",
     }
 }
 

@@ -67,6 +67,14 @@ fn what(catalog: &Catalog, one: &Backup) -> Group {
     let summary = &ours.summary;
     let files = summary.copied.files.map_or_else(String::new, |files| format!(" in {files} files"));
     group.line("size", format!("{}{files}", summary.copied.bytes));
+    let linked = summary.linked.as_ref();
+    group.known(
+        "linked",
+        linked
+            .and_then(|all| Some((all, all.run.as_ref()?)))
+            .map(|(all, run)| format!("{} of it in {} files to {run}", all.bytes, all.files)),
+    );
+    group.known("copied whole", linked.and_then(|all| all.why_not.as_ref()));
     group.known("COW store", one.cow_percent().map(|percent| format!("{percent} % full at most")));
     group
 }

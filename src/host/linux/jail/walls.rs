@@ -76,8 +76,10 @@ fn hard() -> MsFlags {
 /// their names means something else to the kernel. What is written is thrown away, so that nothing
 /// of it needs to be on stable storage where the kernel knows of that (`volatile`, since 5.10).
 fn lay(layer: &Layer) -> io::Result<()> {
-    let Layer::Overlay { lower, upper, work, merged } = layer else {
-        return let_pass(layer.merged(), layer.merged());
+    let (lower, upper, work, merged) = match layer {
+        Layer::Overlay { lower, upper, work, merged } => (lower, upper, work, merged),
+        Layer::Copy { merged } => return let_pass(merged, merged),
+        Layer::Kept { .. } => return Ok(()),
     };
     let_pass(lower, upper)?;
     let (below, above, by) = (held(lower)?, held(upper)?, held(work)?);

@@ -1,0 +1,89 @@
+//! What is remembered of the pushes to a place: a small file in the state directory, so that
+//! monitoring need not ask over the network.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::host::{Act, Ask, Fault, Host};
+
+/// The version of the format.
+const VERSION: u32 = 1;
+
+/// What is remembered of a place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memo {
+    version: u32,
+    /// The newest backup that was pushed whole.
+    pub pushed: Option<Push>,
+    /// The push that failed since, and why.
+    pub failed: Option<Failure>,
+}
+
+/// A push that came to its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Push {
+    /// The backup.
+    pub run: String,
+    /// When it was over.
+    pub at: Timestamp,
+}
+
+/// A push that did not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The backup.
+    pub run: String,
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub why: String,
+}
+
+impl Memo {
+    fn nothing() -> Self {
+        Self { version: VERSION, pushed: None, failed: None }
+    }
+}
+
+fn path(state_dir: &Path, place: &str) -> PathBuf {
+    state_dir.join("pushed").join(format!("{place}.json"))
+}
+
+/// What is remembered; a file that cannot be read is a fault, not ignorance.
+pub fn recall(host: &dyn Host, state_dir: &Path, place: &str) -> Result<Memo, Fault> {
+    let path = path(state_dir, place);
+    let Some(text) = host.file(&path)? else { return Ok(Memo::nothing()) };
+    let wrong = |why: String| Fault::refused(format!("'{}': {why}", path.display()));
+    let memo: Memo = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    if memo.version != VERSION {
+        return Err(wrong(format!("expected version {VERSION}, found {}", memo.version)));
+    }
+    Ok(memo)
+}
+
+/// Notes how a push went. An older backup that is pushed by hand does not hide a newer one.
+pub(super) fn note(
+    host: &mut dyn Host,
+    state_dir: &Path,
+    place: &str,
+    run: &str,
+    ended: Result<(), &Fault>,
+) -> Result<(), Fault> {
+    let mut memo = recall(host, state_dir, place).unwrap_or_else(|_| Memo::nothing());
+    let at = host.machine()?.began();
+    let run = run.to_owned();
+    match ended {
+        Ok(()) => {
+            if memo.pushed.as_ref().is_none_or(|before| before.run <= run) {
+                memo.pushed = Some(Push { run: run.clone(), at });
+            }
+            memo.failed = memo.failed.filter(|failed| failed.run > run);
+        }
+        Err(fault) => memo.failed = Some(Failure { run, at, why: fault.to_string() }),
+    }
+    let text = serde_json::to_string_pretty(&memo).map_err(|e| Fault::refused(e.to_string()))?;
+    host.act(&Act::MakeDir(state_dir.join("pushed")))?;
+    host.act(&Act::WriteFile { path: path(state_dir, place), text: text + "\n" }).map(drop)
+}

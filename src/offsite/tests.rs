@@ -1,0 +1,164 @@
+//! Ways out, by what is there and what is said: nothing is reached here. Real hosts and real
+//! repositories are reached in the lab (`case_offsite.py`).
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::restic::{differences, found};
+use super::*;
+use crate::config;
+use crate::copy::restic::{Node, snapshots};
+use crate::host::{Act, Moment};
+use crate::manifest::{Entry, Type};
+use crate::retention::Rules;
+
+const FACTS: &str = include_str!("../../tests/facts/restic/0.14-snapshots.json");
+const RUN: &str = "20261123T010203Z-00002a";
+
+fn site() -> Site {
+    let text = "[destination]\ndirectory = '/backup'\n[[offsite]]\nname = 'v'\nkind = 'ssh'\n\
+                host = 'h'\nuser = 'u'\ndirectory = '/d'\nkey_file = '/k'\nknown_hosts = '/n'\n";
+    let place = config::parse(Path::new("/c"), text).unwrap().offsite.remove(0);
+    let programs = Programs::Restic { env: "/env".into(), restic: "/restic".into() };
+    Site { place, us: "db1".into(), programs, priority: Priority::default() }
+}
+
+fn far(run: &str, host: Option<&str>, form: Form) -> Far {
+    let (bytes, unclear, record, ids) = (None, None, None, vec![run.to_owned()]);
+    Far { run: run.into(), host: host.map(Into::into), form, bytes, unclear, record, ids }
+}
+
+#[test]
+fn data_without_a_record_does_not_count() {
+    let all = snapshots(FACTS).unwrap();
+    let [whole] = &found(&all)[..] else { panic!("not one") };
+    assert!(whole.counts());
+    assert_eq!((whole.run.as_str(), whole.bytes), (RUN, Some(Bytes(588_898))));
+    assert_eq!(whole.ids, [all[0].id.clone(), all[1].id.clone()]);
+    let [data] = &found(&all[..1])[..] else { panic!("not one") };
+    assert_eq!((data.form, data.counts()), (Form::Partial, false));
+    let [record] = &found(&all[1..])[..] else { panic!("not one") };
+    assert!(!record.counts(), "{record:?}");
+    let mut strange = all.clone();
+    strange[0].tags = Some(vec!["holdstill.data".into(), "run=../../etc".into()]);
+    assert_eq!(found(&strange[..1]), []);
+}
+
+#[test]
+fn every_name_and_size_is_held_against_the_manifest() {
+    let entry = |path: &str, is, size| Entry {
+        path: path.into(),
+        is,
+        size: Bytes(size),
+        mode: 0,
+        uid: 0,
+        gid: 0,
+        mtime: Moment::default(),
+        target: None,
+        blake3: None,
+    };
+    let node = |path: &str, is: &str, size| Node { path: path.into(), is: is.into(), size };
+    let entries = [
+        entry("tree", Type::Directory, 0),
+        entry("tree/a", Type::File, 3),
+        entry("tree/l", Type::Link, 9),
+    ];
+    let mut nodes = vec![
+        node("/backup.json", "file", 5),
+        node("/manifest.jsonl", "file", 5),
+        node("/coordinates.sql", "file", 5),
+        node("/tree", "dir", 0),
+        node("/tree/a", "file", 3),
+        node("/tree/l", "symlink", 0),
+    ];
+    assert_eq!(differences(&entries, &nodes), Vec::<String>::new());
+    nodes[4].size = 2;
+    nodes[5].is = "file".into();
+    nodes.push(node("/tree/x", "file", 1));
+    nodes.remove(3);
+    assert_eq!(
+        differences(&entries, &nodes),
+        [
+            "missing: 'tree'",
+            "'tree/a': expected 3 bytes, found 2",
+            "'tree/l': expected a symlink, found a file",
+            "extra: 'tree/x'",
+        ]
+    );
+}
+
+#[test]
+fn only_what_is_certainly_ours_and_over_goes_elsewhere() {
+    const OLD: &str = "20261101T010203Z-00000a";
+    const THEIRS: &str = "20261102T010203Z-00000b";
+    const BENT: &str = "20261103T010203Z-00000c";
+    const BEGUN: &str = "20261104T010203Z-00000d";
+    const LEFT: &str = "20261105T010203Z-00000e";
+    let bent = Far { unclear: Some("cut".into()), ..far(BENT, None, Form::Whole) };
+    let all = [
+        far(OLD, Some("db1"), Form::Whole),
+        far(THEIRS, Some("db2"), Form::Whole),
+        bent,
+        far(BEGUN, Some("db1"), Form::Partial),
+        far(LEFT, Some("db1"), Form::Partial),
+        far(LEFT, Some("db2"), Form::Removing),
+        far(OLD, Some("db1"), Form::Removing),
+        far(RUN, Some("db1"), Form::Whole),
+    ];
+    let rules = Rules { last: Some(1), ..Rules::default() };
+    let now: Timestamp = "2026-11-24T00:00:00Z".parse().unwrap();
+    let plan = judge(&site(), &all, &rules, now, &[BEGUN.into()]);
+    let gone: Vec<String> = plan.gone.iter().map(|far| far.form.name(&far.run)).collect();
+    assert_eq!(gone, [OLD.to_owned(), format!(".{LEFT}.partial"), format!(".{OLD}.removing")]);
+    assert_eq!(plan.judged.len(), 4);
+    // A wrong clock here removes nothing there.
+    let before: Timestamp = "2026-11-01T00:00:00Z".parse().unwrap();
+    let plan = judge(&site(), &all[..1], &rules, before, &[]);
+    assert_eq!(plan.gone, []);
+}
+
+#[test]
+fn a_push_that_failed_is_remembered_until_one_succeeds() {
+    let home = tempfile::tempdir().unwrap();
+    let mut host = crate::host::linux::Linux::new().unwrap();
+    let (older, newer) = ("20261101T010203Z-00000a", RUN);
+    let mut note = |run: &str, ended| {
+        memo::note(&mut host, home.path(), "v", run, ended).unwrap();
+        recall(&host, home.path(), "v").unwrap()
+    };
+    let fault = Fault::unsure("no route");
+    assert_eq!(note(newer, Ok(())).pushed.map(|one| one.run), Some(newer.into()));
+    let failed = note(newer, Err(&fault));
+    assert_eq!(failed.failed.map(|one| one.why), Some("no route".into()));
+    let by_hand = note(older, Ok(()));
+    assert!(by_hand.failed.is_some(), "an older backup hides that a newer one is missing");
+    assert_eq!(by_hand.pushed.map(|one| one.run), Some(newer.into()));
+    assert_eq!(note(newer, Ok(())).failed, None);
+    let path: PathBuf = home.path().join("pushed/v.json");
+    host.act(&Act::WriteFile { path, text: "{".into() }).unwrap();
+    assert!(recall(&host, home.path(), "v").is_err(), "taken for ignorance");
+}
+
+#[test]
+fn a_place_whose_secrets_others_can_read_is_refused_before_anything() {
+    let home = tempfile::tempdir().unwrap();
+    let mut host = crate::host::linux::Linux::new().unwrap();
+    let at = |name: &str| home.path().join(name);
+    for name in ["repository", "password"] {
+        host.act(&Act::WriteReadable { path: at(name), text: "x".into() }).unwrap();
+    }
+    let text = format!(
+        "[destination]\ndirectory = '/backup'\n[[offsite]]\nname = 'c'\nkind = 'restic'\n\
+         repository_file = '{}'\npassword_file = '{}'\n",
+        at("repository").display(),
+        at("password").display()
+    );
+    let config = config::parse(Path::new("/c"), &text).unwrap();
+    let refused = prepare(&host, &config, &config.offsite[0]).unwrap_err();
+    assert!(refused.what.contains("is open to others (mode 0644)"), "{}", refused.what);
+    assert!(refused.hint.is_some_and(|hint| hint.starts_with("Run: chmod 0600")));
+    host.act(&Act::RemoveFile(at("repository"))).unwrap();
+    let refused = prepare(&host, &config, &config.offsite[0]).unwrap_err();
+    assert!(refused.what.contains("is not there"), "{}", refused.what);
+}
