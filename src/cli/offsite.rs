@@ -122,10 +122,7 @@ pub(super) fn fetch(options: &FetchOptions) -> Result<Code, Stop> {
     let mut host = shown(&screen, machine()?);
     let config = read(&host, &options.file.config)?;
     let site = only(&host, &config, options.from.as_deref(), "--from")?;
-    if crate::config::destination(&host, &config.destination.directory).is_err() {
-        // What is wrong with it is told as for any command that needs it.
-        super::prune::place(&host, &config)?;
-    }
+    super::prune::place(&host, &config)?;
     let name = site.place.name.clone();
     let all = match site.list(&host) {
         Ok(all) => all,
