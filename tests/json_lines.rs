@@ -6,16 +6,17 @@ use std::path::Path;
 use std::process::Command;
 
 use holdstill::config::Complaint;
-use holdstill::error::Stop;
+use holdstill::error::{Code, Stop};
 use holdstill::host::faulty::{Blow, Faulty};
 use holdstill::host::linux::service::Service;
 use holdstill::host::sim::Event;
+use holdstill::offsite::{Pushed, Trouble};
 use holdstill::plan::Refusal;
 use holdstill::recover;
 use holdstill::retention::{self, Rules};
 use holdstill::run::{self, Drilled};
 use holdstill::store::BadPages;
-use holdstill::ui::Manner;
+use holdstill::ui::{Manner, PushedTo};
 use holdstill::units::Millis;
 use serde_json::Value;
 
@@ -54,7 +55,7 @@ fn everything() -> Vec<Vec<Value>> {
     full.sim.arrange().volumes.free = 0;
     all.push(told(&full, &[(listening, Blow::Event(Event::StoreFills))]));
     all.push(told(&one, &[(call_of(&one, "umount"), Blow::FailBefore)]));
-    all.extend([dead_runs(), not_begun(), pruned(), bad_pages(), drilled()]);
+    all.extend([dead_runs(), not_begun(), pruned(), bad_pages(), drilled(), pushed()]);
     all
 }
 
@@ -103,6 +104,21 @@ fn pruned() -> Vec<Value> {
     let kept = Kept::new(json(), Service::default());
     kept.screen.pruned(&pruning, &done);
     lines(&kept.text().out)
+}
+
+/// What is told of the places that get the backup after a run.
+fn pushed() -> Vec<Value> {
+    let kept = Kept::new(json(), Service::default());
+    let trouble = Trouble::new("no route", "Look at the network.");
+    let all = [(Ok(Pushed::Sent), Code::Clean), (Err(&trouble), Code::NotPushed)];
+    for (ended, code) in all {
+        kept.screen.pushed(&PushedTo { place: "vault", run: "R", ended, code });
+    }
+    let all = lines(&kept.text().out);
+    let exits: Vec<_> = all.iter().map(|line| line["figures"]["exit"].clone()).collect();
+    assert_eq!(exits, [0, 10], "the last line has the exit code of the process");
+    assert!(kept.text().err.contains("hint: Look at the network."));
+    all
 }
 
 /// What is told of a drill after a run.

@@ -3,6 +3,7 @@
 use super::{ConfigFile, linux, login, read};
 use crate::error::{Code, Stop};
 use crate::host::dry::DryRun;
+use crate::offsite;
 use crate::plan::audit::{Pace, Sampling, audit};
 use crate::ui;
 use crate::units::Millis;
@@ -35,7 +36,8 @@ pub(super) fn run(options: &Options) -> Result<Code, Stop> {
             ui::tell(&ui::audit::pace(pace));
         }
     };
-    let found = audit(&host, &config, &login, &sampling, &mut tell);
+    let mut found = audit(&host, &config, &login, &sampling, &mut tell);
+    found.notes.extend(offsite::notes(&host, &config));
     let columns = ui::Sheet::of_stdout().map(|sheet| sheet.columns);
     let text =
         if options.json { ui::audit::json(&found) } else { ui::audit::text(&found, columns) };

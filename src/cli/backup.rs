@@ -46,11 +46,6 @@ struct Telling {
 }
 
 impl Telling {
-    /// Whether a line may follow the report.
-    fn says_more(&self) -> bool {
-        !self.quiet && !self.json
-    }
-
     /// What `--verbose` shows, the looks, belongs between the acts.
     fn manner(&self, verbose: bool) -> Manner {
         match self {
@@ -88,7 +83,7 @@ fn whole(typed: &Typed, screen: &Screen) -> Result<Code, Stop> {
     let code = Code::of(&outcome);
     // The host is gone, and the run lock with it: a slow network holds up no other run.
     let pushed = match code {
-        Code::Clean => offsite::after(&config, &plan.run, typed.telling.says_more()),
+        Code::Clean => offsite::after(&config, &plan.run, screen),
         _ => Code::Clean,
     };
     Ok(if code == Code::Clean { pushed } else { code })

@@ -7,12 +7,12 @@ use crate::config::{Complaint, Config, Offsite, Push};
 use crate::error::{Code, Stop};
 use crate::host::dry::DryRun;
 use crate::host::linux::service::Service;
-use crate::host::{Ask, Host};
-use crate::offsite::{self, Depth, Event, Far, Fetched, Held, Site, Trouble, Work};
-use crate::store::{self, Form};
+use crate::host::{Ask, Fault, Host};
+use crate::offsite::{self, Depth, Event, Far, Fetched, Held, Pushed, Site, Trouble, Work};
+use crate::store::{self, Form, Found};
 use crate::ui::offsite as told;
 use crate::ui::verify::Bar;
-use crate::ui::{self, Manner, Screen, Sheet, Streams};
+use crate::ui::{self, Manner, PushedTo, Screen, Sheet, Streams};
 use crate::verify::Share;
 
 #[derive(Debug, clap::Args)]
@@ -73,47 +73,50 @@ pub(super) fn push(options: &PushOptions) -> Result<Code, Stop> {
 
 /// What follows a backup that was published: it goes to the places that want it at once. By then
 /// the run is over and its lock is free, so the next backup does not wait for a network.
-pub(super) fn after(config: &Config, run: &str, says: bool) -> Code {
-    match push_all(config, run, says) {
-        Ok(code) => code,
-        Err(stop) => {
-            ui::complain(&stop.message());
-            ui::complain(&format!("holdstill: '{run}' is published, and not pushed\n"));
-            Code::NotPushed
+pub(super) fn after(config: &Config, run: &str, screen: &Screen) -> Code {
+    let mut code = Code::Clean;
+    let mut ready = None;
+    for place in config.offsite.iter().filter(|place| place.push == Push::AfterBackup) {
+        let ready = ready.get_or_insert_with(|| ready_to_push(config, run));
+        let ended = match ready {
+            Ok((host, one)) => push_to(host, config, place, one),
+            Err(trouble) => Err(trouble.clone()),
+        };
+        if ended.is_err() {
+            code = Code::NotPushed;
         }
+        let (place, ended) = (place.name.as_str(), ended.as_ref().copied());
+        screen.pushed(&PushedTo { place, run, ended, code });
     }
+    code
 }
 
-fn push_all(config: &Config, run: &str, says: bool) -> Result<Code, Stop> {
-    let wanted = |place: &&Offsite| place.push == Push::AfterBackup;
-    let places: Vec<&Offsite> = config.offsite.iter().filter(wanted).collect();
-    if places.is_empty() {
-        return Ok(Code::Clean);
-    }
-    let mut host = machine()?;
-    take(&mut host, config, &format!("a push of backup {run}"))?;
-    let one = offsite::choose(&host, config, Some(run)).map_err(refused)?;
-    let mut code = Code::Clean;
-    for place in places {
-        let name = &place.name;
-        let ended = offsite::prepare(&host, config, place).map_err(|refusal| Trouble {
-            fault: crate::host::Fault::refused(refusal.what),
-            hint: refusal.hint,
-        });
-        let ended = ended.and_then(|site| {
-            let mut work = Work { host: &mut host, tell: &mut |_| {} };
-            offsite::push(&site, &mut work, config, &one)
-        });
-        match ended {
-            Ok(pushed) if says => ui::tell(&told::pushed(name, run, pushed)),
-            Ok(_) => {}
-            Err(trouble) => {
-                complain(&format!("'{run}' is not pushed to '{name}'"), &trouble);
-                code = Code::NotPushed;
-            }
-        }
-    }
-    Ok(code)
+/// A host, and the backup that nobody removes as long as it is there.
+fn ready_to_push(config: &Config, run: &str) -> Result<(impl Host, Found), Trouble> {
+    let ready = || {
+        let mut host = machine()?;
+        take(&mut host, config, &format!("a push of backup {run}"))?;
+        let one = offsite::choose(&host, config, Some(run)).map_err(refused)?;
+        Ok((host, one))
+    };
+    ready().map_err(|stop: Stop| {
+        let reasons = stop.reasons();
+        let why: Vec<&str> = reasons.iter().map(|one| one.what.as_str()).collect();
+        let hint = reasons.iter().find_map(|one| one.hint.clone());
+        Trouble { fault: Fault::refused(why.join("; ")), hint }
+    })
+}
+
+fn push_to(
+    host: &mut dyn Host,
+    config: &Config,
+    place: &Offsite,
+    one: &Found,
+) -> Result<Pushed, Trouble> {
+    let site = offsite::prepare(host, config, place)
+        .map_err(|refusal| Trouble { fault: Fault::refused(refusal.what), hint: refusal.hint })?;
+    let mut work = Work { host, tell: &mut |_| {} };
+    offsite::push(&site, &mut work, config, one)
 }
 
 /// Brings a backup back into the destination.

@@ -7,6 +7,7 @@
 //! Deliberately absent: a copy that goes straight from the snapshot to another host (a snapshot
 //! costs the server, and a network is slow), a merge of two places, and any secret.
 
+mod audit;
 mod fetch;
 mod lock;
 mod long;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+pub use audit::notes;
 pub use fetch::{Fetched, fetch, here};
 pub use lock::{Held, take};
 pub use memo::{Memo, recall};

@@ -11,6 +11,7 @@ use crate::config;
 use crate::copy::restic::{Node, snapshots};
 use crate::host::{Act, Moment};
 use crate::manifest::{Entry, Type};
+use crate::plan::Verdict;
 use crate::retention::Rules;
 
 const FACTS: &str = include_str!("../../tests/facts/restic/0.14-snapshots.json");
@@ -161,4 +162,7 @@ fn a_place_whose_secrets_others_can_read_is_refused_before_anything() {
     host.act(&Act::RemoveFile(at("repository"))).unwrap();
     let refused = prepare(&host, &config, &config.offsite[0]).unwrap_err();
     assert!(refused.what.contains("is not there"), "{}", refused.what);
+    let [note] = &notes(&host, &config)[..] else { panic!("not one") };
+    assert_eq!(note.verdict, Verdict::Warning, "a place is no reason to have no backup");
+    assert_eq!((&note.found, &note.hint), (&refused.what, &refused.hint));
 }

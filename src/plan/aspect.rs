@@ -45,6 +45,8 @@ pub enum Aspect {
     Destination,
     /// What files that did not change are linked to.
     Incremental,
+    /// The places elsewhere that backups are pushed to.
+    Offsite,
     /// The tables' engines.
     Engines,
     /// The clock.
@@ -63,7 +65,7 @@ pub enum Aspect {
 
 impl Aspect {
     /// Every aspect.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::User,
         Self::Programs,
         Self::Server,
@@ -82,6 +84,7 @@ impl Aspect {
         Self::Freeze,
         Self::Destination,
         Self::Incremental,
+        Self::Offsite,
         Self::Engines,
         Self::Clock,
         Self::LastBackup,
@@ -112,6 +115,7 @@ impl Aspect {
             Self::Freeze => "freeze",
             Self::Destination => "destination",
             Self::Incremental => "incremental",
+            Self::Offsite => "offsite",
             Self::Engines => "engines",
             Self::Clock => "clock",
             Self::LastBackup => "last backup",

@@ -2,7 +2,7 @@
 //! operator must see besides goes to standard error, when it happens.
 
 use super::report;
-use super::voice::{Done, Ending, SoFar, Streams, Voice, Words};
+use super::voice::{Done, Ending, PushedTo, SoFar, Streams, Voice, Words};
 use crate::plan::Plan;
 use crate::recover::Recovered;
 use crate::retention::{Pruned, Pruning};
@@ -46,6 +46,14 @@ impl Voice for Brief {
     }
 
     fn pruned(&mut self, _: &Pruning, _: &Pruned, _: &SoFar) {}
+
+    fn pushed(&mut self, to: &PushedTo<'_>, _: &SoFar) {
+        let words = to.words();
+        self.streams.err(&words.err);
+        if self.success == Success::Told {
+            self.streams.out(&words.out);
+        }
+    }
 
     fn ended(&mut self, end: &Ending<'_>, so_far: &SoFar) -> Option<Words> {
         let err = report::trouble(end);

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::voice::{Done, Ending, SoFar, Streams, Voice, Words};
+use super::voice::{Done, Ending, PushedTo, SoFar, Streams, Voice, Words};
 use super::{report, retention};
 use crate::copy::rsync::Progress;
 use crate::error::{Code, Stop};
@@ -175,6 +175,19 @@ impl Voice for Json {
 
     fn pruned(&mut self, all: &Pruning, done: &Pruned, so_far: &SoFar) {
         self.tell(so_far, "pruned", retention::figures(all, done));
+    }
+
+    fn pushed(&mut self, to: &PushedTo<'_>, so_far: &SoFar) {
+        let trouble = to.ended.err();
+        let figures = json!({
+            "place": to.place,
+            "pushed": trouble.is_none(),
+            "fault": trouble.map(|one| one.fault.to_string()),
+            "hint": trouble.and_then(|one| one.hint.as_ref()),
+            "exit": to.code.number(),
+        });
+        self.tell(so_far, "pushed", figures);
+        self.streams.err(&to.words().err);
     }
 
     fn ended(&mut self, end: &Ending<'_>, so_far: &SoFar) -> Option<Words> {

@@ -2,7 +2,7 @@
 //!
 //! With or without a terminal the same. What is done in the window is told after it, by `Traced`.
 
-use super::voice::{Done, Ending, SoFar, Streams, Voice, Words};
+use super::voice::{Done, Ending, PushedTo, SoFar, Streams, Voice, Words};
 use super::{report, retention};
 use crate::plan::Plan;
 use crate::recover::Recovered;
@@ -93,6 +93,12 @@ impl Voice for Lines {
 
     fn pruned(&mut self, all: &Pruning, done: &Pruned, _: &SoFar) {
         self.streams.out(&(retention::pruning(all) + &retention::pruned(all, done)));
+    }
+
+    fn pushed(&mut self, to: &PushedTo<'_>, _: &SoFar) {
+        let words = to.words();
+        self.streams.out(&words.out);
+        self.streams.err(&words.err);
     }
 
     fn ended(&mut self, end: &Ending<'_>, so_far: &SoFar) -> Option<Words> {

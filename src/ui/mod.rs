@@ -39,7 +39,7 @@ pub use retention::{pruned, pruning};
 pub use screen::{Manner, Screen};
 pub use setup::{checked, found, is_a_person, question};
 pub use terminal::{Colours, Paper, Sheet};
-pub use voice::{Sink, Streams};
+pub use voice::{PushedTo, Sink, Streams};
 
 /// Sends the diagnostic log to standard error: warnings, or with `--verbose` every look.
 pub fn log_to_stderr(verbose: bool) {

@@ -12,7 +12,7 @@ use super::entry;
 use super::json::{Clock, Json};
 use super::lines::Lines;
 use super::terminal::{Sheet, Terminal};
-use super::voice::{Done, Ending, SoFar, Streams, Voice};
+use super::voice::{Done, Ending, PushedTo, SoFar, Streams, Voice};
 use crate::error::Stop;
 use crate::host::Fault;
 use crate::host::linux::service::Service;
@@ -106,6 +106,12 @@ impl Screen {
     /// Shows how the run ended.
     pub fn outcome(&self, plan: &Plan, outcome: &Outcome) {
         self.0.borrow_mut().end(&Ending::Run(plan, outcome));
+    }
+
+    /// Shows whether the backup got to a place elsewhere.
+    pub fn pushed(&self, to: &PushedTo<'_>) {
+        let state = &mut *self.0.borrow_mut();
+        state.voice.pushed(to, &state.so_far);
     }
 
     /// Shows why no run began.

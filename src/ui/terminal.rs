@@ -9,7 +9,7 @@ use std::io::IsTerminal as _;
 
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
-use super::voice::{Done, Ending, SoFar, Streams, Voice, Words};
+use super::voice::{Done, Ending, PushedTo, SoFar, Streams, Voice, Words};
 use super::words::{Text, fit, wrap};
 use super::{report, timeline};
 use crate::plan::Plan;
@@ -285,6 +285,12 @@ impl Voice for Terminal {
                 one.verdict.reasons().join("; ")
             ));
         }
+    }
+
+    fn pushed(&mut self, to: &PushedTo<'_>, _: &SoFar) {
+        let words = to.words();
+        self.streams.out(&words.out);
+        self.streams.err(&words.err);
     }
 
     fn ended(&mut self, end: &Ending<'_>, so_far: &SoFar) -> Option<Words> {

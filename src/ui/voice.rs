@@ -17,11 +17,12 @@ use std::sync::{Arc, Mutex};
 use indicatif::ProgressDrawTarget;
 
 use super::canvas::Canvas;
-use super::stream;
+use super::{offsite, stream};
 use crate::copy::rsync::Stats;
 use crate::error::{Code, Stop};
 use crate::host::Fault;
 use crate::host::linux::outlet::Outlet;
+use crate::offsite::{Pushed, Trouble};
 use crate::plan::Plan;
 use crate::recover::Recovered;
 use crate::retention::{Pruned, Pruning};
@@ -41,6 +42,8 @@ pub(super) trait Voice {
     fn event(&mut self, event: &Event, so_far: &SoFar);
     /// The run has published, and old backups may have gone.
     fn pruned(&mut self, all: &Pruning, done: &Pruned, so_far: &SoFar);
+    /// It is over, and a place elsewhere was to get the backup.
+    fn pushed(&mut self, to: &PushedTo<'_>, so_far: &SoFar);
     /// It is over: the last words, which somebody else writes; nothing if there is nothing to say.
     fn ended(&mut self, end: &Ending<'_>, so_far: &SoFar) -> Option<Words>;
 }
@@ -114,6 +117,32 @@ impl Ending<'_> {
         match self {
             Self::NotBegun(stop) => stop.code(),
             Self::Run(_, outcome) => Code::of(outcome),
+        }
+    }
+}
+
+/// A place that was to get the backup at the end of its run.
+pub struct PushedTo<'a> {
+    /// The place.
+    pub place: &'a str,
+    /// The run that made the backup.
+    pub run: &'a str,
+    /// Whether it got it, or what is in the way.
+    pub ended: Result<Pushed, &'a Trouble>,
+    /// The exit code of the process, if nothing else goes wrong.
+    pub code: Code,
+}
+
+impl PushedTo<'_> {
+    /// In words.
+    pub(super) fn words(&self) -> Words {
+        let Self { place, run, .. } = self;
+        match self.ended {
+            Ok(pushed) => Words { out: offsite::pushed(place, run, pushed), ..Words::default() },
+            Err(trouble) => {
+                let what = format!("'{run}' is not pushed to '{place}'");
+                Words { err: offsite::trouble(&what, trouble), ..Words::default() }
+            }
         }
     }
 }

@@ -203,14 +203,18 @@ def push_after_a_backup(world):
     anew()
     vault = Vault(PLACE / "vault")
     path = configured(world, vault.place(push=True))
-    failed = run_tool("backup", path).ended(NOT_PUSHED)
+    failed = run_tool("backup --json", path).ended(NOT_PUSHED)
     [name] = names()
     expect(any("not pushed" in line for line in failed.err), f"{failed.err}")
+    last = json.loads(failed.out[-1])
+    expect(last["status"] == "pushed" and last["figures"]["exit"] == NOT_PUSHED, f"{last}")
+    audited(path, "WARN", f"the push of {name} failed")
     check = run_tool("check", path)
     expect("the last push to 'vault' failed" in " ".join(check.out), f"{check.out}")
     with vault:
         second = made(world, path)
         expect(vault.whole() == {second}, f"{vault.whole()}")
+        audited(path, "pass", f"pushed to after each backup, last {second} at")
         run_tool("check", path).ended(DONE)
         vault.trust("strange_key")
         refused = run_tool(f"push {name}", path).ended(NOT_PUSHED)
@@ -218,6 +222,13 @@ def push_after_a_backup(world):
         expect("Host key verification failed" in told and "hint:" in told, told)
         expect(vault.whole() == {second}, "a strange host was given a backup")
     over(world)
+
+
+def audited(path, verdict, words):
+    """What an audit says of the one place."""
+    lines = run_tool("audit", path).ended(DONE).out
+    found = [line for line in lines if line.split()[1:2] == ["offsite"]]
+    expect(len(found) == 1 and verdict in found[0] and words in found[0], f"{found} in {lines}")
 
 
 def what_is_wrong_with_a_place_is_told(world):

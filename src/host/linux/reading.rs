@@ -1,9 +1,11 @@
 //! Files are read whole and summed, on threads of ours, while whoever asked looks at other things.
 //!
 //! Each file is read once, from its beginning to its end, through a path on which no link is
-//! followed. The same bytes go through the checks of InnoDB's pages, if it is a tablespace.
+//! followed. The same bytes go through the checks of InnoDB's pages, if it is a tablespace. Where
+//! one file is most of a tree it is one reader's, so what is read is summed by a crew of all cores.
 //! Deliberately absent: what the sums should be.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
@@ -14,18 +16,23 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use blake3::Hasher;
 use nix::fcntl::{OFlag, OpenHow, PosixFadviseAdvice, ResolveFlag, openat2, posix_fadvise};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::inspect::cannot;
 use super::kernel;
 use super::signals::FromNow;
 use crate::digest::Digest;
-use crate::host::{Fault, Pages, Reading, Readings, Sum, ToRead};
+use crate::host::{Fault, Pages, Priority, Reading, Readings, Sum, ToRead};
 use crate::pages::{self, Checker, Spares};
 use crate::units::{Bytes, Millis};
 
 /// How much is read at a time: a tenth of a millisecond of a fast disk, and small for a cache.
 const CHUNK_BYTES: usize = 1 << 20;
+
+/// Less than so much is summed sooner by whoever has read it than handed to the crew.
+const SHARE_BYTES: usize = 128 << 10;
 
 /// After so much the kernel is told that we shall not come back to it, so that what we read once
 /// does not push out what the server reads again and again.
@@ -53,6 +60,10 @@ struct Shared {
     files: Arc<[ToRead]>,
     /// Which pages have a whole copy, gathered by the thread that comes first.
     spares: OnceLock<Arc<Spares>>,
+    /// Who sums.
+    crew: ThreadPool,
+    /// Why one of them cannot stand back as was asked.
+    in_the_way: Arc<OnceLock<String>>,
     next: AtomicUsize,
     bytes: AtomicU64,
     given_up: AtomicBool,
@@ -69,27 +80,27 @@ impl Slot {
     pub(super) fn begin(&mut self, order: &Reading) -> Result<(), Fault> {
         self.0 = None;
         let wrong = |error: io::Error| cannot("open", &order.directory, &error);
+        let cores = thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
+        let priority = order.priority;
+        let in_the_way = Arc::default();
         let shared = Arc::new(Shared {
             directory: File::open(&order.directory).map_err(wrong)?.into(),
             files: Arc::clone(&order.files),
             spares: OnceLock::new(),
+            crew: crew(cores, priority, &in_the_way)?,
+            in_the_way,
             next: AtomicUsize::new(0),
             bytes: AtomicU64::new(0),
             given_up: AtomicBool::new(false),
         });
         let (tell, results) = channel();
-        let threads = thread::available_parallelism().map_or(1, usize::from);
-        let priority = order.priority;
-        for _ in 0..threads.min(THREADS_MAX).min(order.files.len()) {
+        for _ in 0..cores.min(order.files.len()) {
             let (shared, tell) = (Arc::clone(&shared), tell.clone());
-            let work = move || match kernel::stand_back_here(priority) {
-                Ok(()) => shared.work(&tell),
-                Err(errno) => shared.fail(&tell, &format!("cannot stand back: {errno}")),
+            let work = move || {
+                stand_back(priority, &shared.in_the_way);
+                shared.work(&tell);
             };
-            thread::Builder::new()
-                .name("read".into())
-                .spawn(work)
-                .map_err(|e| Fault::refused(format!("cannot start a thread: {e}")))?;
+            thread::Builder::new().name("read".into()).spawn(work).map_err(no_thread)?;
         }
         self.0 = Some(Job { shared, results, untold: order.files.len() });
         Ok(())
@@ -130,16 +141,13 @@ impl Shared {
     fn work(&self, tell: &Sender<(usize, Result<Sum, String>)>) {
         let mut chunk = vec![0; CHUNK_BYTES];
         while let Some((at, file)) = self.take() {
-            let read = self.sum(file, &mut chunk).map_err(|error| error.to_string());
+            let read = match self.in_the_way.get() {
+                None => self.sum(file, &mut chunk).map_err(|error| error.to_string()),
+                Some(why) => Err(why.clone()),
+            };
             if tell.send((at, read)).is_err() {
                 return;
             }
-        }
-    }
-
-    fn fail(&self, tell: &Sender<(usize, Result<Sum, String>)>, why: &str) {
-        while let Some((at, _)) = self.take() {
-            let _nobody_listens = tell.send((at, Err(why.into())));
         }
     }
 
@@ -157,7 +165,7 @@ impl Shared {
         of_size(file.metadata()?.len(), size)?;
         // Advice alone: a filesystem that does not take it reads all the same.
         let _advice = posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_SEQUENTIAL);
-        let mut hasher = blake3::Hasher::new();
+        let mut hasher = Hasher::new();
         let mut checker = self.checker(wanted);
         let (mut read, mut forgotten) = (0_u64, 0_u64);
         loop {
@@ -165,10 +173,7 @@ impl Shared {
             if bytes == 0 {
                 break;
             }
-            hasher.update(&chunk[..bytes]);
-            if let Some(checker) = &mut checker {
-                checker.feed(&chunk[..bytes]);
-            }
+            self.feed(&mut hasher, checker.as_mut(), &chunk[..bytes]);
             read += bytes as u64;
             self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
             if read - forgotten >= FORGET_BYTES {
@@ -183,6 +188,16 @@ impl Shared {
         forget(&file, forgotten, read);
         let pages = checker.map(|checker| told(checker.finish()));
         Ok(Sum { blake3: Digest(*hasher.finalize().as_bytes()), pages })
+    }
+
+    /// Sums a chunk and checks its pages: on all cores, if there is enough of it.
+    fn feed(&self, hasher: &mut Hasher, checker: Option<&mut Checker>, chunk: &[u8]) {
+        let check = || checker.map_or((), |checker| checker.feed(chunk));
+        if chunk.len() < SHARE_BYTES {
+            hasher.update(chunk);
+            return check();
+        }
+        self.crew.join(|| hasher.update_rayon(chunk), check);
     }
 
     fn checker(&self, wanted: &ToRead) -> Option<Checker> {
@@ -210,6 +225,32 @@ impl Shared {
         }
         spares
     }
+}
+
+/// As many threads as may sum at the same time. None of them reads, so none keeps another waiting.
+fn crew(
+    threads: usize,
+    priority: Priority,
+    in_the_way: &Arc<OnceLock<String>>,
+) -> Result<ThreadPool, Fault> {
+    let in_the_way = Arc::clone(in_the_way);
+    ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|_| "sum".into())
+        .start_handler(move |_| stand_back(priority, &in_the_way))
+        .build()
+        .map_err(no_thread)
+}
+
+/// Lets this thread stand back; that it cannot is told of every file that is not read yet.
+fn stand_back(priority: Priority, in_the_way: &OnceLock<String>) {
+    if let Err(errno) = kernel::stand_back_here(priority) {
+        in_the_way.get_or_init(|| format!("cannot stand back: {errno}"));
+    }
+}
+
+fn no_thread(error: impl Display) -> Fault {
+    Fault::refused(format!("cannot start a thread: {error}"))
 }
 
 /// What was found of a tablespace's pages.
@@ -277,7 +318,6 @@ mod tests {
 
     use super::super::signals::Signals;
     use super::*;
-    use crate::host::Priority;
 
     fn calm() -> FromNow {
         Signals::of_test(Arc::default()).since_now()
