@@ -53,6 +53,13 @@ prepared   the server's log applied to the copy, before which no server starts o
 verify     every byte of the backup read from cold pages, its sum and its pages checked; a drill
            starts a server on a throw-away copy and checks its tables
 """
+FULL, MIB = "full", 1 << 20
+LINKS_EXPLAINED = """\
+ms         the copy, with what is linked, and the reading back of what was copied
+copied     bytes that were read from the snapshot and written
+disk       what the backup takes beside the one before, as du counts files of several names
+ratio      to a full backup's
+"""
 
 
 def draw(about, rows, notes):
@@ -73,6 +80,22 @@ def draw_data(about, rows):
         cells = (number(ms), number(mib), number(mib * 1000 / ms), ratio(ms, measured.get(base)))
         lines.append((way, str(len(ways[way])), *cells, base))
     return f"{title(about)}\nMedians.\n\n{columns(lines)}\n{DATA_EXPLAINED}"
+
+
+def draw_links(about, rows):
+    """Backups with links, beside full ones of the same tree."""
+    keys = ("ms", "copied", "used")
+    ways = {row["way"]: [one for one in rows if one["way"] == row["way"]] for row in rows}
+    measured = {
+        way: [statistics.median(one[key] for one in ways[way]) for key in keys] for way in ways
+    }
+    lines = [("way", "runs", "ms", "ratio", "copied MiB", "ratio", "disk MiB", "ratio")]
+    for way, figures in measured.items():
+        cells = [str(len(ways[way]))]
+        for key, figure, base in zip(keys, figures, measured[FULL], strict=True):
+            cells += [number(figure if key == "ms" else figure / MIB), ratio(figure, base)]
+        lines.append((way, *cells))
+    return f"{title(about)}\nMedians.\n\n{columns(lines)}\n{LINKS_EXPLAINED}"
 
 
 def title(about):

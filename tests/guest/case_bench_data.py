@@ -37,7 +37,7 @@ def bench_data(world):
                 rows += [row | {"run": number} for row in way(world)]
                 print(f"   {number}  {rows[-1]}", flush=True)
     finally:
-        report(rows)
+        report("data", rows)
         world.replica.sql("SET sql_log_bin = 0", "DROP DATABASE bulk")
     world.require_clean_slate()
     return {"rows": len(rows)}
@@ -66,10 +66,10 @@ def fill(server):
     )
 
 
-def report(rows):
+def report(part, rows):
     text = {"server": version(), "kernel": os.uname().release, "rows": [], "notes": []}
     REPORT.mkdir(parents=True, exist_ok=True)
-    (REPORT / "bench-data.json").write_text(json.dumps(text | {"data": rows}, indent=1))
+    (REPORT / f"bench-{part}.json").write_text(json.dumps(text | {part: rows}, indent=1))
 
 
 def row(way, ms, size):

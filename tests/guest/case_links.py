@@ -8,13 +8,13 @@ import ctypes
 import json
 import os
 import shutil
-import statistics
 import struct
 import time
 from pathlib import Path
 
-from base import BACKUPS, HOME, expect, fresh_directory, run
+from base import BACKUPS, HOME, SETTINGS, expect, fresh_directory, run
 from case_backup import XFS_BY_GTID
+from case_bench_data import report
 from case_verify import flip
 from oracle import manifest
 from tool import config, run_tool
@@ -26,7 +26,7 @@ KEPT = BACKUPS / "linked"
 SOURCE = HOME / "replica" / "linked"
 HOUR_S = 3_600
 FILES, FILE_KIB = 100, 1_024
-ROUNDS = 3
+WAYS = [("full", "copy", 0)] + [(f"{percent} % changed", "link", percent) for percent in (0, 1, 20)]
 # struct timex: modes, then maxerror, esterror and status (adjtimex(2)).
 TIMEX_BYTES, ADJ_ERRORS_AND_STATUS, STA_PLL = 208, 0x4 | 0x8 | 0x10, 1
 
@@ -161,47 +161,37 @@ def damage_is_told_of_all_that_share_it(world):
     return {"problems": len(other["problems"])}
 
 
-def linked_throughput(world):
-    """What links save, for nothing, 1 % and 20 % of the files changed: figures, not a timed test.
-
-    Each is the median of some rounds, beside a full backup of the same tree.
+def bench_links(world):
+    """What links save, for nothing, 1 % and 20 % of the files changed, beside full backups of the
+    same tree: all of them in each round.
     """
-    path = anew(world, FILES, FILE_KIB)
-    full = statistics.median(measured(linking(world, "copy"))["ms"] for _ in range(ROUNDS))
-    whole = disk_used(newest())
-    figures = {"full_ms": round(full), "full_mib": whole >> 20}
-    path = linking(world)  # it has the same place as the other
-    for percent in (0, 1, 20):
-        backup(path)
-        rounds = [changed(path, percent) for _ in range(ROUNDS)]
-        ms, copied, used = (
-            statistics.median(one[key] for one in rounds) for key in ("ms", "copied", "used")
-        )
-        figures |= {
-            f"time_{percent}": f"{ms / full:.2f}",
-            f"copied_{percent}": f"{copied / whole:.2f}",
-            f"disk_{percent}": f"{used / whole:.2f}",
-        }
+    rows = []
+    anew(world, FILES, FILE_KIB)
+    try:
+        for number in range(1, int(SETTINGS.get("runs", 2)) + 1):
+            for way, unchanged, percent in WAYS:
+                # Both configurations have the same place.
+                rows.append({"way": way, "run": number} | measured(world, unchanged, percent))
+                print(f"   {number}  {rows[-1]}", flush=True)
+    finally:
+        report("links", rows)
     over(world)
-    return figures
+    return {"rows": len(rows)}
 
 
-def changed(path, percent):
-    """One backup after so much has changed; what came with the one before goes."""
+def measured(world, unchanged, percent):
+    """One backup after so much has changed: the milliseconds of its copy and its proof, the bytes
+    that it read and wrote, and those that it takes on the disk beside the one before.
+    """
+    backup(linking(world))
     before = newest()
     for number in range(FILES * percent // 100):
         rewrite(number, FILE_KIB, age_s=60)
-    figures = measured(path)
-    figures["used"] = disk_used(before, newest()) - disk_used(before)
-    return figures
-
-
-def measured(path):
-    """One backup: the milliseconds of its copy and its proof, and the bytes that it copied."""
-    record = manifest(backup(path))
+    record = manifest(backup(linking(world, unchanged)))
     linked = (record["linked"] or {"bytes": 0})["bytes"]
     ms = sum(record["timings_ms"][phase] for phase in ("copy", "read_back"))
-    return {"ms": ms, "copied": record["copied"]["bytes"] - linked}
+    used = disk_used(before, newest()) - disk_used(before)
+    return {"ms": ms, "copied": record["copied"]["bytes"] - linked, "used": used}
 
 
 def newest():
@@ -220,6 +210,6 @@ CASES = [
     a_time_that_proves_nothing_is_no_reason,
     damage_is_told_of_all_that_share_it,
 ]
-FIGURES = [linked_throughput]
-for case in CASES + FIGURES:
+BENCHES = [bench_links]
+for case in CASES + BENCHES:
     case.kind = XFS_BY_GTID

@@ -149,12 +149,16 @@ def restic_push_is_killed(world):
         expect(at(path, "cloud") == {}, "half a push counts")
         path = configured(world, repository.place())
         run_tool("push", path).ended(DONE)
-        # What was killed has left its lock, which stands in the way of a check: restic's own affair.
-        locked = run_tool("verify --at cloud", path).ended(FAILED)
-        expect(any("restic unlock" in line for line in locked.err), f"{locked.err}")
-        repository.restic("unlock")
+        # What is killed leaves its lock, unless restic is new enough to take it along; a lock stands
+        # in the way of a check: restic's own affair.
+        locks = list((repository.home / "data" / "locks").iterdir())
+        if locks:
+            locked = run_tool("verify --at cloud", path).ended(FAILED)
+            expect(any("restic unlock" in line for line in locked.err), f"{locked.err}")
+            repository.restic("unlock")
         run_tool("verify --at cloud", path).ended(DONE)
     over(world)
+    return {"locks_left": len(locks)}
 
 
 def damage_elsewhere_is_told(world):

@@ -91,7 +91,7 @@ GROUPS = {
     "two_volumes": case_volumes.CASES,
     "thin": case_thin.CASES,
     "tcp": case_tcp.CASES,
-    "bench": case_bench.CASES + case_bench_data.CASES + case_links.FIGURES,
+    "bench": case_bench.CASES + case_bench_data.CASES + case_links.BENCHES,
     "conformance": case_conformance.CASES,
     "demo": case_demo.CASES,
 }
