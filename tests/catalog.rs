@@ -171,6 +171,10 @@ fn the_page_is_as_blessed() {
     one.backup(0, |_, _| {});
     one.now(0);
     golden("report-one.html", &one.page());
+    let mut three = Facts::empty();
+    (0..3).for_each(|day| three.backup(day, |_, _| {}));
+    three.now(2);
+    golden("report-three.html", &three.page());
     let mut many = Facts::empty();
     for day in 0..104 {
         match day {
