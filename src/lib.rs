@@ -3,7 +3,7 @@
 //! The modules in reading order: what is meant ([`config`], and [`init`], which writes the first
 //! one), what is decided ([`plan`]), what is done ([`run`]), what may be left behind ([`claim`],
 //! [`ledger`], [`settle`], [`recover`]), what is kept and proven ([`store`], [`manifest`],
-//! [`proof`], [`verify`], [`pages`], [`memory`], [`readers`],
+//! [`proof`], [`verify`], [`pages`], [`memory`], [`locks`],
 //! [`retention`]), what others are told
 //! ([`aftermath`], [`history`], [`textfile`], [`hooks`], [`check`], [`catalog`], [`report`]), and
 //! the seam to the machine ([`host`]).
@@ -32,12 +32,12 @@ pub mod textfile;
 pub mod claim;
 pub mod digest;
 pub mod ledger;
+pub mod locks;
 pub mod manifest;
 pub mod memory;
 pub mod offsite;
 pub mod pages;
 pub mod proof;
-pub mod readers;
 pub mod recover;
 pub mod restore;
 pub mod retention;

@@ -27,6 +27,13 @@ pub struct Hours(pub u64);
 const UNITS: [(&str, u64); 5] =
     [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
+impl Bytes {
+    /// In units of 1024 bytes, at least one: to rsync and restic none is no limit at all.
+    pub fn kib(self) -> u64 {
+        (self.0 / 1024).max(1)
+    }
+}
+
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (unit, size) = UNITS.iter().find(|(_, size)| self.0 >= *size).unwrap_or(&("B", 1));

@@ -80,13 +80,11 @@ fn whole(typed: &Typed, screen: &Screen) -> Result<Code, Stop> {
     let (plan, outcome) = made.inspect_err(|stop| stopped(&mut host, &config, &attempt, stop))?;
     drop(host);
     screen.outcome(&plan, &outcome);
-    let code = Code::of(&outcome);
-    // The host is gone, and the run lock with it: a slow network holds up no other run.
-    let pushed = match code {
+    Ok(match Code::of(&outcome) {
+        // The host is gone, and the run lock with it: a slow network holds up no other run.
         Code::Clean => offsite::after(&config, &plan.run, screen),
-        _ => Code::Clean,
-    };
-    Ok(if code == Code::Clean { pushed } else { code })
+        code => code,
+    })
 }
 
 /// The run itself, unless something stops it before it begins.

@@ -22,14 +22,14 @@ use std::sync::LazyLock;
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::config::{self, Config};
+use crate::config::{self, Complaint, Config};
 use crate::error::{Code, Stop};
 use crate::hooks;
 use crate::host::linux::{self, Linux, deadman};
 use crate::host::traced::Traced;
-use crate::host::{Act, Ask, Fault, Host, Login, jail};
+use crate::host::{Act, Host, Login, jail};
+use crate::locks::{self, Held};
 use crate::plan::{Aspect, Refusal};
-use crate::readers;
 use crate::ui::{self, Screen};
 
 /// Where the configuration is looked for.
@@ -232,13 +232,19 @@ fn read(host: &dyn Host, file: &Path) -> Result<Config, Stop> {
 /// for an answer.
 fn destination<'a>(host: &dyn Host, config: &'a Config) -> Result<&'a Path, Stop> {
     let directory = &config.destination.directory;
-    match config::destination_directory(host, directory) {
-        Ok(_) => Ok(directory),
-        Err(complaint) => {
-            let aspect = Some(Aspect::Destination);
-            Err(Refusal { aspect, ..complaint.into() }.into())
-        }
-    }
+    config::destination_directory(host, directory).map_err(of_destination)?;
+    Ok(directory)
+}
+
+/// The same where something is removed or published by us: nobody else may change what is in it.
+fn own_destination<'a>(host: &dyn Host, config: &'a Config) -> Result<&'a Path, Stop> {
+    let directory = &config.destination.directory;
+    config::destination(host, directory).map_err(of_destination)?;
+    Ok(directory)
+}
+
+fn of_destination(complaint: Complaint) -> Stop {
+    Refusal { aspect: Some(Aspect::Destination), ..complaint.into() }.into()
 }
 
 /// The rest of what a run needs to be told: the login, and hooks that can be run.
@@ -251,7 +257,7 @@ fn login(host: &dyn Host, config: &Config) -> Result<Login, Stop> {
 /// Keeps what is read from being removed meanwhile. Where that cannot be had it is told: nobody
 /// restores or verifies at leisure.
 fn keep(host: &mut dyn Host, state_dir: &Path, kind: &str, who: &str) {
-    match readers::begin(host, state_dir, kind, who) {
+    match locks::begin(host, state_dir, kind, who) {
         Ok(None) => {}
         Ok(Some(why)) => tell(&[why]),
         Err(fault) => tell(&[format!("what is read is not kept from a pruning: {fault}")]),
@@ -260,12 +266,8 @@ fn keep(host: &mut dyn Host, state_dir: &Path, kind: &str, who: &str) {
 
 /// Takes the run lock, or tells who has it; taken again by the same process it only says more.
 fn lock(host: &mut dyn Host, state_dir: &Path, who: &str) -> Result<(), Stop> {
-    host.act(&Act::MakeDir(state_dir.into()))?;
-    let machine = host.machine()?;
-    let text = format!("{who}, process {}, since {}", machine.pid, machine.began());
-    match host.act(&Act::TakeRunLock { path: state_dir.join(readers::RUN_LOCK), text }) {
-        Ok(_) => Ok(()),
-        Err(Fault::Refused(holder)) => Err(Stop::Busy { holder: holder.why }),
-        Err(other) => Err(other.into()),
+    match locks::take(host, state_dir, locks::RUN_LOCK, who)? {
+        Held::Ours => Ok(()),
+        Held::Others(holder) => Err(Stop::Busy { holder }),
     }
 }

@@ -2,13 +2,16 @@
 //! No run lock: a night's backup does not wait for a network. A lock of its own keeps the backups
 //! here from being pruned meanwhile.
 
-use super::{ConfigFile, linux, machine, read, shown};
-use crate::config::{Complaint, Config, Offsite, Push};
+use super::{ConfigFile, destination, linux, machine, own_destination, read, shown, tell};
+use crate::config::{Complaint, Config, Offsite, Push, Way};
 use crate::error::{Code, Stop};
 use crate::host::dry::DryRun;
 use crate::host::linux::service::Service;
 use crate::host::{Ask, Fault, Host};
-use crate::offsite::{self, Depth, Event, Far, Fetched, Held, Pushed, Site, Trouble, Work};
+use crate::locks::{self, Held};
+use crate::memory;
+use crate::offsite::{self, Depth, Event, Far, Fetched, Pushed, Site, Trouble, Work};
+use crate::plan::Refusal;
 use crate::store::{self, Form, Found};
 use crate::ui::offsite as told;
 use crate::ui::verify::Bar;
@@ -44,26 +47,22 @@ pub(super) fn push(options: &PushOptions) -> Result<Code, Stop> {
     let config = read(&host, &options.file.config)?;
     let places = places(&config, options.to.as_deref())?;
     // First by looking alone: what is refused is refused before anything is touched.
-    let sites = prepared(&host, &config, &places)?;
+    destination(&host, &config)?;
+    usable(&host, &config, &places)?;
     let one = offsite::choose(&host, &config, options.run.as_deref()).map_err(refused)?;
     take(&mut host, &config, &format!("a push of backup {}", one.run))?;
+    // It may have gone before it was kept from going.
+    let one = offsite::choose(&host, &config, Some(&one.run)).map_err(refused)?;
     let mut code = Code::Clean;
-    for site in &sites {
+    for place in places {
         let mut bar = Progress::new();
-        let mut event = |event| bar.event(event);
-        let mut work = Work { host: &mut host, tell: &mut event };
-        let ended = offsite::push(site, &mut work, &config, &one);
+        let ended = push_to(&mut host, &config, place, &one, &mut |event| bar.event(event));
         bar.end();
-        match ended {
-            Ok(pushed) => ui::tell(&told::pushed(&site.place.name, &one.run, pushed)),
-            Err(trouble) => {
-                complain(
-                    &format!("'{}' is not pushed to '{}'", one.run, site.place.name),
-                    &trouble,
-                );
-                code = interrupted(&host)?.unwrap_or(Code::NotPushed);
-            }
+        if ended.is_err() {
+            code = interrupted(&host)?.unwrap_or(Code::NotPushed);
         }
+        let (place, run, ended) = (place.name.as_str(), one.run.as_str(), ended.as_ref().copied());
+        screen.pushed(&PushedTo { place, run, ended, code });
         if matches!(code, Code::Interrupted(_)) {
             break;
         }
@@ -74,37 +73,42 @@ pub(super) fn push(options: &PushOptions) -> Result<Code, Stop> {
 /// What follows a backup that was published: it goes to the places that want it at once. By then
 /// the run is over and its lock is free, so the next backup does not wait for a network.
 pub(super) fn after(config: &Config, run: &str, screen: &Screen) -> Code {
+    let wanted = |place: &&Offsite| place.push == Push::AfterBackup;
+    let places: Vec<&Offsite> = config.offsite.iter().filter(wanted).collect();
+    if places.is_empty() {
+        return Code::Clean;
+    }
+    push_all(config, run, &places, screen).unwrap_or_else(|stop| {
+        ui::complain(&stop.message());
+        ui::complain(&format!("holdstill: '{run}' is published, and not pushed\n"));
+        Code::NotPushed
+    })
+}
+
+/// However one of them ends, each has its turn, and what is remembered of it is how it went.
+fn push_all(
+    config: &Config,
+    run: &str,
+    places: &[&Offsite],
+    screen: &Screen,
+) -> Result<Code, Stop> {
+    let mut host = machine()?;
+    let ready = take(&mut host, config, &format!("a push of backup {run}"))
+        .and_then(|()| offsite::choose(&host, config, Some(run)).map_err(refused));
+    let ready = ready.map_err(|stop| trouble_of(&stop));
     let mut code = Code::Clean;
-    let mut ready = None;
-    for place in config.offsite.iter().filter(|place| place.push == Push::AfterBackup) {
-        let ready = ready.get_or_insert_with(|| ready_to_push(config, run));
-        let ended = match ready {
-            Ok((host, one)) => push_to(host, config, place, one),
-            Err(trouble) => Err(trouble.clone()),
+    for place in places {
+        let name = place.name.as_str();
+        let ended = match &ready {
+            Ok(one) => push_to(&mut host, config, place, one, &mut |_| {}),
+            Err(why) => Err(offsite::not_begun(&mut host, config, name, run, why.clone())),
         };
         if ended.is_err() {
             code = Code::NotPushed;
         }
-        let (place, ended) = (place.name.as_str(), ended.as_ref().copied());
-        screen.pushed(&PushedTo { place, run, ended, code });
+        screen.pushed(&PushedTo { place: name, run, ended: ended.as_ref().copied(), code });
     }
-    code
-}
-
-/// A host, and the backup that nobody removes as long as it is there.
-fn ready_to_push(config: &Config, run: &str) -> Result<(impl Host, Found), Trouble> {
-    let ready = || {
-        let mut host = machine()?;
-        take(&mut host, config, &format!("a push of backup {run}"))?;
-        let one = offsite::choose(&host, config, Some(run)).map_err(refused)?;
-        Ok((host, one))
-    };
-    ready().map_err(|stop: Stop| {
-        let reasons = stop.reasons();
-        let why: Vec<&str> = reasons.iter().map(|one| one.what.as_str()).collect();
-        let hint = reasons.iter().find_map(|one| one.hint.clone());
-        Trouble { fault: Fault::refused(why.join("; ")), hint }
-    })
+    Ok(code)
 }
 
 fn push_to(
@@ -112,11 +116,29 @@ fn push_to(
     config: &Config,
     place: &Offsite,
     one: &Found,
+    tell: &mut dyn FnMut(Event),
 ) -> Result<Pushed, Trouble> {
-    let site = offsite::prepare(host, config, place)
-        .map_err(|refusal| Trouble { fault: Fault::refused(refusal.what), hint: refusal.hint })?;
-    let mut work = Work { host, tell: &mut |_| {} };
-    offsite::push(&site, &mut work, config, one)
+    let ready = host.heed_signal().map_err(Trouble::from);
+    let ready = ready.and_then(|()| Ok(offsite::prepare(host, config, place)?));
+    match ready {
+        Ok(site) => offsite::push(&site, &mut Work { host, tell }, config, one),
+        Err(why) => Err(offsite::not_begun(host, config, &place.name, &one.run, why)),
+    }
+}
+
+/// Refuses if there is none among them that can be worked with.
+fn usable(host: &dyn Host, config: &Config, places: &[&Offsite]) -> Result<(), Stop> {
+    let ready = places.iter().map(|place| offsite::prepare(host, config, place));
+    let refused: Vec<Refusal> = ready.filter_map(Result::err).collect();
+    if refused.len() == places.len() { Err(Stop::Refused(refused)) } else { Ok(()) }
+}
+
+/// A reason to stop, of a push that is one of several.
+fn trouble_of(stop: &Stop) -> Trouble {
+    let reasons = stop.reasons();
+    let why: Vec<&str> = reasons.iter().map(|one| one.what.as_str()).collect();
+    let hint = reasons.iter().find_map(|one| one.hint.clone());
+    Trouble { fault: Fault::refused(why.join("; ")), hint }
 }
 
 /// Brings a backup back into the destination.
@@ -125,7 +147,7 @@ pub(super) fn fetch(options: &FetchOptions) -> Result<Code, Stop> {
     let mut host = shown(&screen, machine()?);
     let config = read(&host, &options.file.config)?;
     let site = only(&host, &config, options.from.as_deref(), "--from")?;
-    super::prune::place(&host, &config)?;
+    own_destination(&host, &config)?;
     let name = site.place.name.clone();
     let all = match site.list(&host) {
         Ok(all) => all,
@@ -140,7 +162,7 @@ pub(super) fn fetch(options: &FetchOptions) -> Result<Code, Stop> {
     bar.end();
     match ended {
         Ok(fetched) => {
-            ui::tell(&told::fetched(&far.run, &fetched));
+            ui::tell(&told::fetched(&far, &host.machine()?.host, &fetched));
             if let Fetched::Damaged(_) = fetched {
                 let partial = config.destination.directory.join(Form::Partial.name(&far.run));
                 let at = partial.display();
@@ -192,6 +214,10 @@ pub(super) fn verify(
             return Err(usage("a place elsewhere is not read by a number of files", hint));
         }
     };
+    if depth != Depth::All && matches!(site.place.way, Way::Ssh(_)) {
+        let hint = "Leave '--sample' away: both sides sum every file.";
+        return Err(usage("a backup at another host is compared whole", hint));
+    }
     let all = match site.list(&host) {
         Ok(all) => all,
         Err(trouble) => return failed(&host, &format!("cannot look at '{place}'"), &trouble),
@@ -225,6 +251,8 @@ pub(super) fn prune(file: &ConfigFile, place: &str, dry: bool) -> Result<Code, S
         ui::tell(&format!("nothing is ever removed: the place '{place}' has no rule\n"));
         return Ok(Code::Clean);
     };
+    // No backups in what is not mounted must not pass for none that a push could go on with.
+    destination(&host, &config)?;
     if !dry {
         take(&mut host, &config, &format!("a pruning of '{place}'"))?;
     }
@@ -234,7 +262,10 @@ pub(super) fn prune(file: &ConfigFile, place: &str, dry: bool) -> Result<Code, S
     };
     let names = host.list(&config.destination.directory)?;
     let here: Vec<String> = names.into_iter().filter(|name| store::is_run(name)).collect();
-    let plan = offsite::judge(&site, &all, rules, host.machine()?.began(), &here);
+    let standing =
+        |run: &str| memory::recall(&host, &config.state_dir, run).map(|known| known.standing());
+    let now = host.machine()?.began();
+    let plan = offsite::judge(&site, &all, rules, now, &here, &standing);
     ui::tell(&told::removal(&plan));
     if dry {
         ui::tell("nothing was touched\n");
@@ -282,11 +313,6 @@ fn only(host: &dyn Host, config: &Config, name: Option<&str>, option: &str) -> R
     Err(usage("there are several places", hint))
 }
 
-fn prepared(host: &dyn Host, config: &Config, places: &[&Offsite]) -> Result<Vec<Site>, Stop> {
-    let ready = places.iter().map(|place| offsite::prepare(host, config, place));
-    Ok(ready.collect::<Result<Vec<_>, _>>()?)
-}
-
 /// The backup at a place that is meant; the newest whole one if none is named.
 fn pick(all: &[Far], place: &str, wanted: Option<&str>) -> Result<Far, Stop> {
     let whole = || all.iter().filter(|far| far.form == Form::Whole);
@@ -308,8 +334,11 @@ fn pick(all: &[Far], place: &str, wanted: Option<&str>) -> Result<Far, Stop> {
 }
 
 fn take(host: &mut dyn Host, config: &Config, what: &str) -> Result<(), Stop> {
-    match offsite::take(host, &config.state_dir, what)? {
-        Held::Ours => Ok(()),
+    match locks::take(host, &config.state_dir, locks::PUSH, what)? {
+        Held::Ours => {
+            tell(&locks::removing(host, &config.state_dir)?.into_iter().collect::<Vec<_>>());
+            Ok(())
+        }
         Held::Others(holder) => Err(Stop::Busy { holder }),
     }
 }
@@ -332,9 +361,12 @@ fn usage(what: impl Into<String>, hint: impl Into<String>) -> Stop {
     Stop::Usage(vec![Complaint::new(what, hint)])
 }
 
+/// What is typed does not fit what is there; without a hint it is the machine that does not.
 fn refused(trouble: Trouble) -> Stop {
-    let hint = trouble.hint.unwrap_or_else(|| "Look at 'holdstill list'.".into());
-    usage(trouble.fault.to_string(), hint)
+    match trouble.hint {
+        Some(hint) => usage(trouble.fault.to_string(), hint),
+        None => trouble.fault.into(),
+    }
 }
 
 /// How far it is, on a terminal; the phases are lines anywhere.

@@ -1,13 +1,12 @@
 //! `holdstill prune`, and what a backup does of the same kind at its end.
 
-use super::{ConfigFile, linux, lock, machine, offsite, read, shown, tell};
-use crate::config::{self, Config};
+use super::{ConfigFile, linux, lock, machine, offsite, own_destination, read, shown, tell};
+use crate::config::Config;
 use crate::error::{Code, Stop};
 use crate::host::Host;
 use crate::host::dry::DryRun;
 use crate::host::linux::service::Service;
-use crate::plan::{Aspect, Refusal};
-use crate::readers;
+use crate::locks;
 use crate::retention::{self, Pruned, Pruning, Rules};
 use crate::run::Outcome;
 use crate::ui::{self, Manner, Screen, Streams};
@@ -38,9 +37,9 @@ pub(super) fn prune(options: &Options) -> Result<Code, Stop> {
     let mut host = shown(&screen, machine()?);
     let config = read(&host, &options.file.config)?;
     let Some(rules) = rules(&config) else { return Ok(Code::Clean) };
-    place(&host, &config)?;
-    lock(&mut host, &config.state_dir, &format!("a pruning, {}", readers::REMOVES))?;
-    if let Some(holder) = readers::alive(&host, &config.state_dir)? {
+    own_destination(&host, &config)?;
+    lock(&mut host, &config.state_dir, &format!("a pruning, {}", locks::REMOVES))?;
+    if let Some(holder) = locks::alive(&host, &config.state_dir)? {
         return Err(Stop::Busy { holder });
     }
     let pruning = surveyed(&host, &config, rules)?;
@@ -57,7 +56,7 @@ fn dry(options: &Options) -> Result<Code, Stop> {
     let host = DryRun(linux()?);
     let config = read(&host, &options.file.config)?;
     let Some(rules) = rules(&config) else { return Ok(Code::Clean) };
-    place(&host, &config)?;
+    own_destination(&host, &config)?;
     let pruning = surveyed(&host, &config, rules)?;
     ui::tell(&ui::pruning(&pruning));
     ui::tell("nothing was touched\n");
@@ -74,17 +73,6 @@ fn rules(config: &Config) -> Option<&Rules> {
         ui::tell(NO_RULE);
     }
     config.retention.as_ref()
-}
-
-/// Where others can write they can make us remove what we should not.
-pub(super) fn place(host: &dyn Host, config: &Config) -> Result<(), Stop> {
-    match config::destination(host, &config.destination.directory) {
-        Ok(_) => Ok(()),
-        Err(complaint) => {
-            let aspect = Some(Aspect::Destination);
-            Err(Refusal { aspect, ..complaint.into() }.into())
-        }
-    }
 }
 
 fn code(done: &Pruned) -> Code {
@@ -127,9 +115,9 @@ pub(super) fn after(
 /// Says in the run lock what comes, and that nobody reads what may go. Only in this order: a reader
 /// that begins meanwhile sees one of the two.
 fn alone(host: &mut dyn Host, config: &Config, run: &str) -> Result<(), String> {
-    let who = format!("run {run}, {}", readers::REMOVES);
+    let who = format!("run {run}, {}", locks::REMOVES);
     lock(host, &config.state_dir, &who).map_err(|stop| stop.to_string())?;
-    match readers::alive(host, &config.state_dir) {
+    match locks::alive(host, &config.state_dir) {
         Ok(None) => Ok(()),
         Ok(Some(holder)) => Err(format!("{holder} is alive")),
         Err(fault) => Err(fault.to_string()),

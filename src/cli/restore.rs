@@ -11,9 +11,9 @@ use crate::error::{Code, Stop};
 use crate::host::dry::DryRun;
 use crate::host::linux::service::Service;
 use crate::host::{Act, Ask, Host, Secret};
+use crate::locks;
 use crate::memory::{self, Finding, How, PROBLEMS_MAX};
 use crate::plan::Refusal;
-use crate::readers;
 use crate::restore::make::{self, Shelf};
 use crate::restore::{self, Apply, Asked, Damage, Identity, Outcome, Plan};
 use crate::ui::{self, Manner, Screen, Streams};
@@ -137,7 +137,7 @@ fn whole(host: &mut dyn Host, options: &Options) -> Result<Code, Stop> {
     plan(host, options, config.as_ref())?;
     if let Some(config) = &config {
         let who = format!("a restore of backup '{}'", options.backup);
-        keep(host, &config.state_dir, readers::RESTORE, &who);
+        keep(host, &config.state_dir, locks::RESTORE, &who);
     }
     let plan = plan(host, options, config.as_ref())?;
     if !options.json {

@@ -7,8 +7,8 @@ use super::{ConfigFile, destination, keep, machine, offsite, read};
 use crate::config::{self, Config};
 use crate::error::{Code, Stop};
 use crate::host::{Ask, Fault, Host};
+use crate::locks;
 use crate::memory::{self, How};
-use crate::readers;
 use crate::store::Missing;
 use crate::ui::verify::{Answer, Bar, text};
 use crate::ui::{self, Sheet};
@@ -57,7 +57,7 @@ pub(super) fn verify(options: &Options) -> Result<Code, Stop> {
     let chosen = verify::choose(&host.list(destination)?, &which).map_err(missing)?;
     let what = chosen.first().filter(|_| chosen.len() == 1).map_or("backups", String::as_str);
     let who = format!("a verification of {what}");
-    keep(&mut host, &config.state_dir, readers::VERIFY, &who);
+    keep(&mut host, &config.state_dir, locks::VERIFY, &who);
     let mut worst = Code::Clean;
     for run in &chosen {
         let ended = one(&mut host, &config, run, options);

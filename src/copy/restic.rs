@@ -103,8 +103,15 @@ impl Tool<'_> {
         self.command("/", &["check", &read])
     }
 
-    /// Removes snapshots, and the data that no other one needs.
+    /// Removes snapshots, and leaves their data.
     pub fn forget(&self, ids: &[String]) -> Cmd {
+        let mut cmd = self.command("/", &["forget"]);
+        cmd.args.extend(ids.iter().cloned());
+        cmd
+    }
+
+    /// Removes snapshots, and the data that no other one needs.
+    pub fn prune(&self, ids: &[String]) -> Cmd {
         let mut cmd = self.command("/", &["forget", "--prune"]);
         cmd.args.extend(ids.iter().cloned());
         cmd
@@ -131,8 +138,8 @@ impl Tool<'_> {
         ] {
             cmd = cmd.arg(option).arg(path.to_string_lossy());
         }
-        if let Some(Bytes(bytes)) = self.bandwidth_max {
-            let kib = (bytes / 1024).max(1);
+        if let Some(bytes) = self.bandwidth_max {
+            let kib = bytes.kib();
             cmd = cmd.arg(format!("--limit-upload={kib}")).arg(format!("--limit-download={kib}"));
         }
         for option in options {
@@ -199,7 +206,8 @@ mod tests {
             ),
             (tool.check(None), "--chdir=/", "check --read-data".into()),
             (tool.check(Some(10)), "--chdir=/", "check --read-data-subset=10%".into()),
-            (tool.forget(&["a".into(), "b".into()]), "--chdir=/", "forget --prune a b".into()),
+            (tool.forget(&["a".into(), "b".into()]), "--chdir=/", "forget a b".into()),
+            (tool.prune(&["a".into()]), "--chdir=/", "forget --prune a".into()),
         ] {
             assert_eq!(cmd.to_string(), format!("env {from} RESTIC_PROGRESS_FPS=1 {HEAD} {told}"));
         }

@@ -114,9 +114,8 @@ pub fn command(order: &Order<'_>) -> Cmd {
     for pattern in order.excludes {
         cmd = cmd.arg(format!("--exclude={pattern}"));
     }
-    if let Some(Bytes(bytes)) = order.bandwidth_max {
-        // In units of 1024 bytes; 0 would be no limit at all (rsync(1), `--bwlimit`).
-        cmd = cmd.arg(format!("--bwlimit={}", (bytes / 1024).max(1)));
+    if let Some(bytes) = order.bandwidth_max {
+        cmd = cmd.arg(format!("--bwlimit={}", bytes.kib()));
     }
     let root = order.root.display();
     match order.choice {

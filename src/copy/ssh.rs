@@ -15,6 +15,11 @@ use crate::units::{Bytes, Millis};
 
 /// How long connecting may take, in seconds.
 const CONNECT_S_MAX: u32 = 20;
+/// How long rsync waits for a byte (rsync(1), `--timeout`): the other disk may be slow.
+const SILENT_S_MAX: u32 = 600;
+/// Compares by sums. Both sides sum for as long as it takes before either says a word, so silence
+/// proves nothing: a dead connection is ssh's to tell.
+const THOROUGH: [&str; 2] = ["--checksum", "--timeout=0"];
 /// How long a connection may be silent before it is asked, and how often it is asked in vain.
 const ALIVE_S: u32 = 15;
 const ALIVE_TRIES_MAX: u32 = 4;
@@ -106,7 +111,7 @@ impl Tool<'_> {
     pub fn send(&self, backup: &Path, run: &str, care: Care) -> Cmd {
         let more: &[&str] = match care {
             Care::Quick => &[],
-            Care::Thorough => &["--checksum"],
+            Care::Thorough => &THOROUGH,
         };
         self.whole(more, backup, &self.far(&format!("{}/", Form::Partial.name(run))))
     }
@@ -134,21 +139,25 @@ impl Tool<'_> {
         let mut more = vec!["--delete", "--info=progress2", "--no-inc-recursive"];
         more.extend(TREE);
         if care == Care::Thorough {
-            more.push("--checksum");
+            more.extend(THOROUGH);
         }
         self.copy(&more, &self.far(&format!("{run}/")), &format!("{}/", target.display()))
     }
 
-    /// Removes a backup, or what is left of one: first its name, then the files, the record last.
+    /// Removes a backup: first its name, then the files, the record last.
     pub fn remove(&self, run: &str) -> Cmd {
-        let (at, gone) = (self.directory(), Form::Removing.name(run));
+        let (at, gone, empty) = (self.directory(), Form::Removing.name(run), emptied(run));
+        // What an interrupted removal left stands in the way of the name.
         self.shell(&format!(
-            "cd {at} || exit 97; set -e\n\
-             if [ -d {run} ] && [ ! -L {run} ]; then mv -T {run} {gone}; sync; fi\n\
-             if [ -d {gone} ]; then\n\
-             find {gone} -xdev -mindepth 1 -maxdepth 1 ! -name {RECORD} -exec rm -rf -- {{}} +\n\
-             rm -f {gone}/{RECORD}; rmdir {gone}; fi"
+            "cd {at} || exit 97; set -e\n{empty}\n\
+             if [ -d {run} ] && [ ! -L {run} ]; then mv -T {run} {gone}; sync; fi\n{empty}"
         ))
+    }
+
+    /// Removes what is left of a backup whose removal was interrupted, and nothing of its name.
+    pub fn finish(&self, run: &str) -> Cmd {
+        let (at, empty) = (self.directory(), emptied(run));
+        self.shell(&format!("cd {at} || exit 97; set -e\n{empty}"))
     }
 
     /// Removes what a push has begun.
@@ -205,13 +214,13 @@ impl Tool<'_> {
         if self.account.user != "root" {
             cmd = cmd.arg("--remote-option=--fake-super");
         }
-        if let Some(Bytes(bytes)) = self.bandwidth_max {
-            cmd = cmd.arg(format!("--bwlimit={}", (bytes / 1024).max(1)));
+        if let Some(bytes) = self.bandwidth_max {
+            cmd = cmd.arg(format!("--bwlimit={}", bytes.kib()));
         }
-        // A message of another host's makes no sense of a partial file's name: see `--inplace`.
-        for flag in ["--protect-args", "--outbuf=L", "--no-human-readable", "--timeout=600"] {
+        for flag in ["--protect-args", "--outbuf=L", "--no-human-readable"] {
             cmd = cmd.arg(flag);
         }
+        cmd = cmd.arg(format!("--timeout={SILENT_S_MAX}"));
         cmd.args.extend(more.iter().map(|arg| (*arg).to_owned()));
         cmd.arg("--").arg(from).arg(to)
     }
@@ -269,6 +278,16 @@ impl Tool<'_> {
         let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
         format!("{user}@{host}:{}/{name}", directory.display())
     }
+}
+
+/// Removes what a removal has renamed, the record last.
+fn emptied(run: &str) -> String {
+    let gone = Form::Removing.name(run);
+    format!(
+        "if [ -d {gone} ]; then\n\
+         find {gone} -xdev -mindepth 1 -maxdepth 1 ! -name {RECORD} -exec rm -rf -- {{}} +\n\
+         rm -f {gone}/{RECORD}; rmdir {gone}; fi"
+    )
 }
 
 /// Everything that makes a backup what it is. The times of directories are nobody's: files come and

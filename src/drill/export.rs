@@ -249,16 +249,9 @@ impl Stage<'_> {
         let (directory, priority) = (directory.to_owned(), Priority::default());
         let reading = Reading { directory, files: files.into(), priority };
         let host = &*self.visit.host;
-        let sums = sums::read(host, reading, &mut |_| heed_signal(host))?;
+        let sums = sums::read(host, reading, &mut |_| host.heed_signal())?;
         let sums = sums.into_iter().map(|sum| sum.map(|sum| sum.blake3));
         sums.collect::<Result<_, String>>().map_err(Fault::refused)
-    }
-}
-
-fn heed_signal(host: &dyn Host) -> Result<(), Fault> {
-    match host.signal()? {
-        None => Ok(()),
-        Some(signal) => Err(Fault::refused(format!("interrupted by signal {signal}"))),
     }
 }
 

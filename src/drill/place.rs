@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::host::{Act, Ask, Fault, Host};
-use crate::readers;
+use crate::locks::{self, Held};
 
 /// The file that names the directory.
 const NOTE: &str = "drill.json";
@@ -84,13 +84,8 @@ impl Place {
 /// Takes the drill lock, or tells who has it; then removes what a dead drill left. `who` are we, in
 /// words, for those who come too late.
 pub fn begin(host: &mut dyn Host, state_dir: &Path, who: &str) -> Result<Settled, Fault> {
-    host.act(&Act::MakeDir(state_dir.into()))?;
-    let pid = host.machine()?.pid;
-    let text = format!("{who}, process {pid}, since {}", host.machine()?.began());
-    match host.act(&Act::TakeRunLock { path: state_dir.join(readers::DRILL), text }) {
-        Ok(_) => {}
-        Err(Fault::Refused(holder)) => return Ok(Settled::Alive(holder.why)),
-        Err(other) => return Err(other),
+    if let Held::Others(holder) = locks::take(host, state_dir, locks::DRILL, who)? {
+        return Ok(Settled::Alive(holder));
     }
     let note = state_dir.join(NOTE);
     let Some(text) = host.file(&note)? else { return Ok(Settled::Nothing) };

@@ -308,7 +308,7 @@ impl Preparation {
             };
             let done = visit.host.act(&act);
             done.map_err(|fault| fault.during(&format!("the server refuses '{act}'")))?;
-            visit.heed_signal()?;
+            visit.host.heed_signal()?;
         }
         let status = visit.ask(server.replica_status(), ASK_MS_MAX)?;
         is_replica(server, &status, &applied.sources).map_err(Fault::refused)

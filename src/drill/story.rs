@@ -78,7 +78,7 @@ impl Stage<'_> {
     pub(super) fn furnish(&mut self) -> Result<(), Fault> {
         self.drill.place.make(self.visit.host, &self.drill.state_dir)?;
         let clones = self.visit.host.act(&Act::Run(self.drill.clone.clone())).is_ok();
-        self.visit.heed_signal()?;
+        self.visit.host.heed_signal()?;
         let (whole, little) = self.drill.needs;
         let needs = if clones { little } else { whole };
         let free = self.visit.host.space(&self.drill.place.home)?.free;
@@ -108,7 +108,7 @@ impl Stage<'_> {
     fn copied(&mut self) -> Result<(), Fault> {
         loop {
             let said = self.visit.host.hear(Millis(500))?;
-            self.visit.heed_signal()?;
+            self.visit.host.heed_signal()?;
             match said.exit {
                 None => {}
                 Some(exit) if exit.code == Some(0) => return Ok(()),
@@ -188,7 +188,7 @@ impl Stage<'_> {
         let mut told = self.visit.host.now()?;
         let mut deaths = 0;
         for table in &tables {
-            self.visit.heed_signal()?;
+            self.visit.host.heed_signal()?;
             if !self.check(table)? {
                 deaths += 1;
                 if deaths > REVIVALS_MAX || !self.revive()? {
@@ -243,7 +243,7 @@ impl Stage<'_> {
     /// After a statement that failed: whether the server is still there. An answer with an error
     /// number is one of a server that goes on.
     fn survives(&mut self, fault: &Fault, what: String) -> Result<bool, Fault> {
-        self.visit.heed_signal()?;
+        self.visit.host.heed_signal()?;
         if fault.is_overdue() {
             return Err(fault.clone().during("the drill took too long, so it says nothing"));
         }
@@ -268,7 +268,7 @@ impl Stage<'_> {
     fn assertions(&mut self) -> Result<(), Fault> {
         self.report.assertions.1 = self.drill.assertions.len();
         for text in &self.drill.assertions {
-            self.visit.heed_signal()?;
+            self.visit.host.heed_signal()?;
             match self.visit.host.query(Session::Drill, text, self.visit.left()?) {
                 Ok(rows) => match judge::holds(&rows) {
                     Ok(()) => self.report.assertions.0 += 1,

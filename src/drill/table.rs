@@ -49,8 +49,10 @@ pub fn look(
         return Ok(None);
     };
     let data = drill.past.tree_of_data(&drill.directory);
+    let names = host.list(&data)?;
+    let exactly = names.iter().find(|name| **name == schema);
     let is_it = |name: &&String| name.eq_ignore_ascii_case(&schema);
-    let Some(schema) = host.list(&data)?.iter().find(is_it).cloned() else {
+    let Some(schema) = exactly.or_else(|| names.iter().find(is_it)).cloned() else {
         let what = format!("there is no database '{}' in the backup", table.schema);
         return Err(Refusal::new(
             what,

@@ -87,7 +87,7 @@ impl<'a> Visit<'a> {
             self.log.take(&said.lines);
             said.lines.iter().for_each(|line| each(line));
         }
-        self.heed_signal()?;
+        self.host.heed_signal()?;
         if let Some(exit) = said.exit {
             return self.never_came(&exit.stderr).map(Some);
         }
@@ -171,7 +171,7 @@ impl<'a> Visit<'a> {
     pub(super) fn listen(&mut self) -> Result<bool, Fault> {
         let Ok(said) = self.host.hear(LISTEN) else { return Ok(true) };
         self.log.take(&said.lines);
-        self.heed_signal()?;
+        self.host.heed_signal()?;
         Ok(said.exit.is_some())
     }
 
@@ -185,13 +185,6 @@ impl<'a> Visit<'a> {
                 "{task} took longer than {all} ('seconds_max' in [drill]), so it says nothing"
             ))
         })
-    }
-
-    pub(super) fn heed_signal(&self) -> Result<(), Fault> {
-        match self.host.signal()? {
-            Some(signal) => Err(Fault::refused(format!("interrupted by signal {signal}"))),
-            None => Ok(()),
-        }
     }
 }
 

@@ -30,6 +30,8 @@ pub trait Ask {
     fn now(&self) -> Result<u64, Fault>;
     /// The signal that asks us to stop, if one came.
     fn signal(&self) -> Result<Option<i32>, Fault>;
+    /// Fails once a signal asks us to stop: then nothing more is begun.
+    fn heed_signal(&self) -> Result<(), Fault>;
     /// Where a program is.
     fn program(&self, name: &'static str) -> Result<Option<PathBuf>, Fault>;
     /// Every mount.
@@ -91,6 +93,13 @@ impl<H: Host + ?Sized> Ask for H {
 
     fn signal(&self) -> Result<Option<i32>, Fault> {
         take!(self.look(&Look::Signal), Signal)
+    }
+
+    fn heed_signal(&self) -> Result<(), Fault> {
+        match self.signal()? {
+            None => Ok(()),
+            Some(signal) => Err(Fault::refused(format!("interrupted by signal {signal}"))),
+        }
     }
 
     fn program(&self, name: &'static str) -> Result<Option<PathBuf>, Fault> {

@@ -4,9 +4,10 @@
 use std::path::Path;
 
 use super::{Care, Event, Far, Site, Trouble, Work};
-use crate::config::Config;
-use crate::host::{Act, Ask, Fault, Host, Kind};
+use crate::config::{self, Config};
+use crate::host::{Act, Ask, Fault, Host};
 use crate::memory;
+use crate::plan::Refusal;
 use crate::store::Form;
 use crate::units::Bytes;
 use crate::verify::{self, End, Order, Share, Verdict, What};
@@ -27,7 +28,8 @@ pub fn here(host: &dyn Host, config: &Config, run: &str) -> Result<bool, Fault> 
     Ok(host.entry(&config.destination.directory.join(run))?.is_some())
 }
 
-/// Fetches. What was fetched before is gone on with. The caller has the lock.
+/// Fetches. What an interrupted fetch left is gone on with where the way can. The caller has the
+/// lock.
 pub fn fetch(
     site: &Site,
     work: &mut Work<'_>,
@@ -37,10 +39,8 @@ pub fn fetch(
     if let Some(why) = &far.unclear {
         return Err(Fault::refused(format!("'{}' cannot be fetched: {why}", far.run)).into());
     }
-    let destination = work.host.entry(&config.destination.directory)?;
-    let destination = destination.filter(|entry| entry.kind == Kind::Directory);
-    let destination =
-        destination.ok_or_else(|| Fault::refused("the destination is not there"))?.real;
+    let found = config::destination_directory(work.host, &config.destination.directory);
+    let destination = found.map_err(Refusal::from)?.real;
     let whole = destination.join(&far.run);
     if here(work.host, config, &far.run)? {
         return Ok(Fetched::Already);
@@ -56,9 +56,16 @@ pub fn fetch(
     }
     (work.tell)(Event::Phase("publish"));
     work.host.act(&Act::SyncFs(destination))?;
-    work.host.act(&Act::Publish { from: partial, to: whole })?;
+    let published = work.host.act(&Act::Publish { from: partial, to: whole });
+    // An error there does not say whether it was done, so it is looked.
+    if let Err(fault) = published
+        && !here(work.host, config, &far.run)?
+    {
+        return Err(fault.into());
+    }
     let (state_dir, finding) = (&config.state_dir, verdict.finding());
-    memory::remember(work.host, state_dir, &far.run, verdict.how, finding)?;
+    memory::remember(work.host, state_dir, &far.run, verdict.how, finding)
+        .map_err(|fault| fault.during("it is fetched, and that it is sound cannot be noted"))?;
     Ok(Fetched::Here(verdict))
 }
 

@@ -35,14 +35,6 @@ fn listen(work: &mut Work<'_>, each: &mut dyn FnMut(&mut Work<'_>, &str)) -> Res
         if let Some(exit) = said.exit {
             return Ok(exit);
         }
-        heed_signal(work)?;
-    }
-}
-
-/// Nothing more is begun once a signal asks to stop.
-pub(super) fn heed_signal(work: &Work<'_>) -> Result<(), Fault> {
-    match work.host.signal()? {
-        None => Ok(()),
-        Some(signal) => Err(Fault::refused(format!("interrupted by signal {signal}"))),
+        work.host.heed_signal()?;
     }
 }

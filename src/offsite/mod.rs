@@ -9,7 +9,6 @@
 
 mod audit;
 mod fetch;
-mod lock;
 mod long;
 mod memo;
 mod prepare;
@@ -26,15 +25,15 @@ use jiff::Timestamp;
 
 pub use audit::notes;
 pub use fetch::{Fetched, fetch, here};
-pub use lock::{Held, take};
 pub use memo::{Memo, recall};
 pub use prepare::{prepare, programs};
-pub use push::{Pushed, choose, push};
+pub use push::{Pushed, choose, not_begun, push};
 pub use retain::{Plan as Removal, judge, prune};
 
 use crate::config::{Offsite, Way};
 use crate::copy::ssh::Care;
 use crate::host::{Fault, Host, Priority};
+use crate::plan::Refusal;
 use crate::store::{self, Form, Summary};
 use crate::sums::Progress;
 use crate::units::Bytes;
@@ -102,6 +101,12 @@ impl Trouble {
     }
 }
 
+impl From<Refusal> for Trouble {
+    fn from(refusal: Refusal) -> Self {
+        Self { fault: Fault::refused(refusal.what), hint: refusal.hint }
+    }
+}
+
 impl From<Fault> for Trouble {
     fn from(fault: Fault) -> Self {
         Self { fault, hint: None }
@@ -125,7 +130,6 @@ pub enum Depth {
     Percent(u8),
 }
 
-/// A backup of this host or another as the place shows it.
 impl Far {
     /// When its run began.
     pub fn began(&self) -> Option<Timestamp> {
@@ -172,7 +176,8 @@ impl Site {
         }
     }
 
-    /// Writes all of a backup into a directory that is there; what is there of it is gone on with.
+    /// Writes all of a backup into a directory that is there. From a host it goes on with what is
+    /// there of it, from a repository it begins anew.
     fn receive(
         &self,
         work: &mut Work<'_>,

@@ -67,8 +67,22 @@ pub fn push(
     }
 }
 
+/// Notes why a push could not begin, so that a check warns of it as of one that failed.
+pub fn not_begun(
+    host: &mut dyn Host,
+    config: &Config,
+    place: &str,
+    run: &str,
+    why: Trouble,
+) -> Trouble {
+    match memo::note(host, &config.state_dir, place, run, Err(&why.fault)) {
+        Ok(()) => why,
+        Err(more) => Trouble { fault: why.fault.during(&more.to_string()), hint: why.hint },
+    }
+}
+
 fn carry(site: &Site, work: &mut Work<'_>, directory: &Path, run: &str) -> Result<Pushed, Trouble> {
-    let text = host_text(work.host, directory)?;
+    let text = record_text(work.host, directory)?;
     let summary = store::read(&text).map_err(Fault::refused)?;
     if summary.manifest.is_none() {
         let what = format!("the backup '{run}' has no manifest, so nothing would prove its copy");
@@ -100,7 +114,7 @@ fn odd(site: &Site, run: &str, why: &str) -> Trouble {
     Trouble::new(what, format!("Look at it: holdstill list --at {name}"))
 }
 
-fn host_text(host: &dyn Host, directory: &Path) -> Result<String, Fault> {
+fn record_text(host: &dyn Host, directory: &Path) -> Result<String, Fault> {
     let text = host.file(&directory.join(RECORD))?;
     text.ok_or_else(|| Fault::refused(format!("'{}' has no record", directory.display())))
 }

@@ -47,11 +47,24 @@ fn snapshots(site: &Site, host: &dyn Host) -> Result<Vec<Snapshot>, Trouble> {
 /// A record makes the data that it names a backup.
 pub(super) fn found(all: &[Snapshot]) -> Vec<Far> {
     let records = || all.iter().filter(|one| one.has(restic::RECORDS));
-    let of = |data: &Snapshot| records().find(|one| one.tag("data") == Some(data.id.as_str()));
+    let names =
+        |record: &Snapshot, data: &Snapshot| record.tag("data").is_some_and(|id| data.is(id));
+    let is_there = |record: &&Snapshot| all.iter().any(|one| names(record, one));
+    let alone: Vec<&Snapshot> = records().filter(|record| !is_there(record)).collect();
     let data = all.iter().filter(|one| one.has(restic::DATA));
-    let whole = data.filter_map(|data| far(data, of(data)));
-    let is_there = |record: &&Snapshot| all.iter().any(|one| record.tag("data") == Some(&one.id));
-    let alone = records().filter(|record| !is_there(record)).filter_map(|record| {
+    let whole = data.filter_map(|data| {
+        let mut one = far(data, records().find(|record| names(record, data)))?;
+        let of_it = |record: &&&Snapshot| {
+            record.tag("run") == data.tag("run") && record.hostname == data.hostname
+        };
+        if one.form == Form::Partial && alone.iter().any(|record| of_it(&record)) {
+            // Not what a push left: somebody has written it anew, and restic does not tell how.
+            one.form = Form::Whole;
+            one.unclear = Some("its record names other data".into());
+        }
+        Some(one)
+    });
+    let alone = alone.iter().filter_map(|record| {
         let unclear = Some("its record is there, and its data is not".into());
         Some(Far { unclear, ids: vec![record.id.clone()], ..far(record, Some(record))? })
     });
@@ -89,7 +102,8 @@ pub(super) fn push(site: &Site, work: &mut Work<'_>, backup: &Backup<'_>) -> Res
     let new = seen.iter().find(is_new);
     let id =
         new.ok_or_else(|| Fault::unsure("restic has saved it, and lists no snapshot of it"))?;
-    let manifest = local_manifest(work.host, directory)?;
+    let manifest = long_text(work.host, directory)?;
+    let manifest = sealed(backup.record, &manifest, name).map_err(Fault::refused)?;
     (work.tell)(Event::Phase("compare"));
     let mut wrong = contents(site, work, &id.id, &manifest)?;
     wrong.extend(texts(site, work, &id.id, directory)?);
@@ -117,32 +131,37 @@ pub(super) fn verify(
     let mut wrong = Vec::new();
     if let Some(failure) = failed(&exit, &Tail::default()) {
         // Who has not read it does not know that it is damaged.
-        if failure.hint.is_some() || exit.code != Some(1) {
+        if !failure.is_damage {
             return Err(trouble(failure));
         }
         wrong.push(format!("the repository: {}", failure.why));
     }
     (work.tell)(Event::Phase("compare"));
+    let text = dump(site, work.host, &id, RECORD)?;
     let mut of_record = far.clone();
-    match dump(site, work.host, &id, RECORD) {
-        Ok(text) => read_record(&mut of_record, &text),
-        Err(why) => of_record.unclear = Some(why.fault.to_string()),
+    read_record(&mut of_record, &text);
+    if let Some(why) = of_record.unclear {
+        wrong.push(format!("'{RECORD}': {why}"));
+        return Ok(wrong);
     }
-    wrong.extend(of_record.unclear.map(|why| format!("'{RECORD}': {why}")));
     let manifest = match local {
-        Some(local) => local_manifest(work.host, local),
-        None => dump(site, work.host, &id, manifest::FILE)
-            .map_err(|trouble| trouble.fault)
-            .and_then(|text| Manifest::parse(&text).map_err(|why| Fault::refused(why.to_string()))),
+        Some(local) => long_text(work.host, local)?,
+        None => dump(site, work.host, &id, manifest::FILE)?,
     };
-    match manifest {
+    match sealed(&text, &manifest, &far.run) {
         Ok(manifest) => wrong.extend(contents(site, work, &id, &manifest)?),
-        Err(fault) => wrong.push(format!("'{}': {fault}", manifest::FILE)),
+        Err(why) => wrong.push(format!("'{}': {why}", manifest::FILE)),
     }
     if let Some(local) = local {
         wrong.extend(texts(site, work, &id, local)?);
     }
     Ok(wrong)
+}
+
+/// The manifest that a record tells of; why not, if it is another one.
+fn sealed(record: &str, manifest: &str, run: &str) -> Result<Manifest, String> {
+    let told = store::read(record)?.manifest.ok_or("the record tells of none")?;
+    Manifest::sealed(manifest, told.blake3, run)
 }
 
 /// Restores all of it, anew each time: 0.14 fails at a link that is there already.
@@ -158,16 +177,23 @@ pub(super) fn receive(
     saved(site, work, "fetch", tool(site)?.restore(&id(far)?, into))
 }
 
-/// Forgets them all at once, and then removes the data that nobody needs any more.
+/// Forgets them all at once, the records first: what an interruption leaves is data that does not
+/// count. Then the data goes that nobody needs any more.
 pub(super) fn remove(
     site: &Site,
     work: &mut Work<'_>,
     gone: &[Far],
 ) -> Vec<(String, Result<(), Trouble>)> {
-    let ids: Vec<String> = gone.iter().flat_map(|far| far.ids.clone()).collect();
+    let ids = |from, many| -> Vec<String> {
+        gone.iter().flat_map(|far| far.ids.iter().skip(from).take(many).cloned()).collect()
+    };
+    let (data, records) = (ids(0, 1), ids(1, usize::MAX));
     let forgotten = cache(site, work).and_then(|()| {
-        let cmd = tool(site)?.forget(&ids);
-        quiet(site, work, cmd)
+        let tool = tool(site)?;
+        if !records.is_empty() {
+            quiet(site, work, tool.forget(&records))?;
+        }
+        quiet(site, work, tool.prune(&data))
     });
     gone.iter().map(|far| (far.form.name(&far.run), forgotten.clone())).collect()
 }
@@ -242,10 +268,9 @@ fn dump(site: &Site, host: &dyn Host, id: &str, name: &str) -> Result<String, Tr
     host.output(&tool(site)?.dump(id, name)).map_err(|fault| explained(&fault))
 }
 
-fn local_manifest(host: &dyn Host, directory: &Path) -> Result<Manifest, Fault> {
+fn long_text(host: &dyn Host, directory: &Path) -> Result<String, Fault> {
     let text = host.long_file(&directory.join(manifest::FILE))?;
-    let text = text.ok_or_else(|| Fault::refused("the manifest is not there"))?;
-    Manifest::parse(&text).map_err(|why| Fault::refused(why.to_string()))
+    text.ok_or_else(|| Fault::refused("the manifest is not there"))
 }
 
 fn id(far: &Far) -> Result<String, Fault> {
@@ -295,8 +320,10 @@ fn explained(fault: &Fault) -> Trouble {
         .split("exit status ")
         .nth(1)
         .and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok());
-    let hint = restic::failure(code, &text, None).hint.map(Into::into);
-    Trouble { fault: Fault::unsure(text), hint }
+    let failure = restic::failure(code, &text, None);
+    // What restic says may have an address in it, with a password.
+    let why = if failure.is_shown { text } else { failure.why };
+    Trouble { fault: Fault::unsure(why), hint: failure.hint.map(Into::into) }
 }
 
 fn told(mut wrong: Vec<String>) -> String {

@@ -5,6 +5,8 @@
 use jiff::Timestamp;
 
 use super::{Event, Far, Site, Trouble, Work};
+use crate::host::Fault;
+use crate::memory::Standing;
 use crate::retention::{self, Backup, Judged, Rules, State, Verdict};
 use crate::store::Form;
 
@@ -19,11 +21,20 @@ pub struct Plan {
     pub leftovers: Vec<String>,
 }
 
-/// Judges what is there. `us` is this host, and `here` the runs whose backups are here: what a push
-/// of theirs has begun may still be gone on with.
-pub fn judge(site: &Site, all: &[Far], rules: &Rules, now: Timestamp, here: &[String]) -> Plan {
+/// Judges what is there. `here` are the runs whose backups are here: what a push of theirs has begun
+/// may still be gone on with. `standing` tells what is known here of a run's backup: what was found
+/// damaged keeps nobody's place there either, as it may have been so when it was pushed.
+pub fn judge(
+    site: &Site,
+    all: &[Far],
+    rules: &Rules,
+    now: Timestamp,
+    here: &[String],
+    standing: &dyn Fn(&str) -> Result<Standing, Fault>,
+) -> Plan {
     let whole: Vec<&Far> = all.iter().filter(|far| far.form == Form::Whole).collect();
-    let backup = |far: &&Far| Backup { name: far.run.clone(), state: state(far, &site.us) };
+    let backup =
+        |far: &&Far| Backup { name: far.run.clone(), state: state(far, &site.us, standing) };
     let backups: Vec<Backup> = whole.iter().map(backup).collect();
     let verdicts = retention::judge(&backups, rules, now, None);
     let goes = whole.iter().zip(&verdicts).filter(|(_, one)| matches!(one, Verdict::Remove(_)));
@@ -54,12 +65,16 @@ pub fn prune(site: &Site, work: &mut Work<'_>, plan: &Plan) -> Vec<(String, Resu
 }
 
 /// What is not certainly ours and whole is left alone.
-fn state(far: &Far, us: &str) -> State {
+fn state(far: &Far, us: &str, standing: &dyn Fn(&str) -> Result<Standing, Fault>) -> State {
     match (&far.host, &far.unclear, far.began()) {
         (_, Some(why), _) => State::Unclear(why.clone()),
         (Some(host), _, _) if host != us => State::NotOurs(format!("it is of host '{host}'")),
         (None, _, _) => State::Unclear("its record names no host".into()),
         (_, _, None) => State::Unclear("its name is not that of a run".into()),
-        (_, _, Some(began)) => State::Proven(began),
+        (_, _, Some(began)) => match standing(&far.run) {
+            Ok(Standing::Damaged(..)) => State::Damaged(began),
+            Ok(_) => State::Proven(began),
+            Err(why) => State::Unclear(format!("what is known of it cannot be read: {why}")),
+        },
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::long::{heed_signal, run};
+use super::long::run;
 use super::{Backup, Event, Far, Programs, Site, Trouble, Work, read_record};
 use crate::config::Way;
 use crate::copy::rsync::Tail;
@@ -70,7 +70,7 @@ pub(super) fn push(site: &Site, work: &mut Work<'_>, backup: &Backup<'_>) -> Res
         }
         care = Care::Thorough;
     }
-    heed_signal(work)?;
+    work.host.heed_signal()?;
     (work.tell)(Event::Phase("publish"));
     let ended = command(site, work, tool.publish(name));
     // An error there is ambiguous, as of any commit: who called looks.
@@ -127,11 +127,14 @@ pub(super) fn remove(
 ) -> Vec<(String, Result<(), Trouble>)> {
     let mut all = Vec::new();
     for far in gone {
-        let ended = heed_signal(work).map_err(Trouble::from).and_then(|()| {
+        let ended = work.host.heed_signal().map_err(Trouble::from).and_then(|()| {
             connect(site, work)?;
             let tool = tool(site, true)?;
-            let partial = far.form == Form::Partial;
-            let cmd = if partial { tool.discard(&far.run) } else { tool.remove(&far.run) };
+            let cmd = match far.form {
+                Form::Whole => tool.remove(&far.run),
+                Form::Removing => tool.finish(&far.run),
+                Form::Partial => tool.discard(&far.run),
+            };
             command(site, work, cmd)
         });
         all.push((far.form.name(&far.run), ended));

@@ -11,6 +11,7 @@ use crate::config;
 use crate::copy::restic::{Node, snapshots};
 use crate::host::{Act, Moment};
 use crate::manifest::{Entry, Type};
+use crate::memory::Standing;
 use crate::plan::Verdict;
 use crate::retention::Rules;
 
@@ -41,6 +42,15 @@ fn data_without_a_record_does_not_count() {
     assert_eq!((data.form, data.counts()), (Form::Partial, false));
     let [record] = &found(&all[1..])[..] else { panic!("not one") };
     assert!(!record.counts(), "{record:?}");
+    // As 'restic tag' and 'restic copy' do.
+    let mut anew = all.clone();
+    (anew[0].original, anew[0].id) = (Some(all[0].id.clone()), "5eed".into());
+    let [whole] = &found(&anew)[..] else { panic!("not one") };
+    assert!(whole.counts());
+    // Whatever else was done to it, it is not what a push left, which may be removed.
+    anew[0].original = None;
+    let forms: Vec<_> = found(&anew).iter().map(|far| (far.form, far.counts())).collect();
+    assert_eq!(forms, [(Form::Whole, false), (Form::Whole, false)]);
     let mut strange = all.clone();
     strange[0].tags = Some(vec!["holdstill.data".into(), "run=../../etc".into()]);
     assert_eq!(found(&strange[..1]), []);
@@ -109,13 +119,23 @@ fn only_what_is_certainly_ours_and_over_goes_elsewhere() {
     ];
     let rules = Rules { last: Some(1), ..Rules::default() };
     let now: Timestamp = "2026-11-24T00:00:00Z".parse().unwrap();
-    let plan = judge(&site(), &all, &rules, now, &[BEGUN.into()]);
+    let plan = judge(&site(), &all, &rules, now, &[BEGUN.into()], &|_| Ok(Standing::Unseen));
     let gone: Vec<String> = plan.gone.iter().map(|far| far.form.name(&far.run)).collect();
     assert_eq!(gone, [OLD.to_owned(), format!(".{LEFT}.partial"), format!(".{OLD}.removing")]);
     assert_eq!(plan.judged.len(), 4);
+    // What was found damaged here may have been so when it was pushed: it keeps nobody's place.
+    let damaged = |run: &str| match run {
+        RUN => Ok(Standing::Damaged(now, "a page".into())),
+        _ => Ok(Standing::Unseen),
+    };
+    let plan = judge(&site(), &all, &rules, now, &[BEGUN.into()], &damaged);
+    assert!(plan.gone.iter().all(|far| far.form != Form::Whole), "{:?}", plan.gone);
+    let unread = |_: &str| Err(Fault::refused("cannot read it"));
+    let plan = judge(&site(), &all, &rules, now, &[BEGUN.into()], &unread);
+    assert!(plan.gone.iter().all(|far| far.form != Form::Whole), "{:?}", plan.gone);
     // A wrong clock here removes nothing there.
     let before: Timestamp = "2026-11-01T00:00:00Z".parse().unwrap();
-    let plan = judge(&site(), &all[..1], &rules, before, &[]);
+    let plan = judge(&site(), &all[..1], &rules, before, &[], &|_| Ok(Standing::Unseen));
     assert_eq!(plan.gone, []);
 }
 

@@ -322,7 +322,7 @@ fn links(
     let (earlier, target) = (base.path.join(tree), partial.join(tree));
     let choice = Choice::Unchanged { names: &list, earlier: &earlier };
     let cmd = command(config, found, one, (root, &target), choice)?;
-    Ok(Some(Links { names: rsync::list(paths), list, cmd }))
+    Ok(Some(Links { names: paths.map(String::from).collect(), list, cmd }))
 }
 
 fn command(

@@ -129,8 +129,8 @@ pub struct Base {
 pub struct Links {
     /// Where the list of the files is while they are linked.
     pub list: PathBuf,
-    /// The list.
-    pub names: String,
+    /// What it may name, relative to the mounted snapshot.
+    pub names: Vec<String>,
     /// rsync, which links what did not change and copies the rest of the list.
     pub cmd: Cmd,
 }

@@ -134,7 +134,7 @@ impl Story<'_> {
     fn enter(&mut self, phase: &'static str) -> Result<(), Fault> {
         self.phase = phase;
         (self.tell)(&Event::Phase(phase));
-        heed_signal(self.host)
+        self.host.heed_signal()
     }
 
     /// The directories are there, ours alone, and marked.
@@ -210,7 +210,7 @@ impl Story<'_> {
             if let Some(exit) = said.exit {
                 return self.ended(&exit).map(|()| tail.stats());
             }
-            heed_signal(self.host)?;
+            self.host.heed_signal()?;
         }
     }
 
@@ -266,7 +266,7 @@ impl Story<'_> {
         let (host, tell) = (&*self.host, &mut *self.tell);
         let sums = sums::read(host, reading, &mut |progress| {
             tell(&Event::Read(place.from.clone(), progress));
-            heed_signal(host)
+            host.heed_signal()
         })?;
         self.figures.read.0 += files.iter().map(|one| one.size.0).sum::<u64>();
         let judged = files.iter().zip(&sums);
@@ -406,12 +406,5 @@ impl Story<'_> {
         let left = self.plan.places.iter().filter(stands).map(|place| place.to.clone()).collect();
         let signal = self.host.signal().unwrap_or_default();
         Unfinished { phase: self.phase, fault, signal, left }
-    }
-}
-
-fn heed_signal(host: &dyn Host) -> Result<(), Fault> {
-    match host.signal()? {
-        None => Ok(()),
-        Some(signal) => Err(Fault::refused(format!("interrupted by signal {signal}"))),
     }
 }

@@ -9,13 +9,13 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, hash_map};
 use std::path::{Path, PathBuf};
 
 use super::{Event, Run};
 use crate::copy::rsync::Stats;
 use crate::digest::Digest;
-use crate::host::{Ask, Fault, Found, Type};
+use crate::host::{self, Ask, Fault, Found, Host, Kind, Type};
 use crate::manifest::{self, Entry, Manifest};
 use crate::memory::{self, Finding, How};
 use crate::plan::Base;
@@ -37,6 +37,29 @@ impl Linked {
     pub(super) fn sum(&self, path: &Path) -> Option<Digest> {
         self.sums.get(path).copied()
     }
+}
+
+/// Those whose directory is where it was. rsync follows a link on the way to a file that it is given
+/// by name, and an absolute one leads out of the snapshot, to the server's own files.
+pub(super) fn inside<'a>(
+    host: &dyn Host,
+    root: &Path,
+    names: &'a [String],
+) -> Result<impl Iterator<Item = &'a str>, Fault> {
+    let no_root = || Fault::refused(format!("'{}' is not there", root.display()));
+    let real = host.entry(root)?.ok_or_else(no_root)?.real;
+    let mut stands = HashMap::new();
+    for directory in names.iter().filter_map(|name| Path::new(name).parent()) {
+        if let hash_map::Entry::Vacant(place) = stands.entry(directory) {
+            let found = host.entry(&root.join(directory))?;
+            let is_it = |entry: host::Entry| {
+                entry.kind == Kind::Directory && entry.real == real.join(directory)
+            };
+            place.insert(found.is_some_and(is_it));
+        }
+    }
+    let stands = move |name: &&String| Path::new(*name).parent().is_some_and(|at| stands[at]);
+    Ok(names.iter().filter(stands).map(String::as_str))
 }
 
 /// Finds what is shared; nothing where nothing was to be linked.

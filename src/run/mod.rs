@@ -241,29 +241,16 @@ fn close_ledger(
     ledger::drop_it(host, &plan.ledger).err()
 }
 
-/// Whether a signal asks us to stop.
-fn heed_signal(host: &dyn Host) -> Result<(), Fault> {
-    match host.signal()? {
-        Some(signal) => Err(Fault::refused(format!("interrupted by signal {signal}"))),
-        None => Ok(()),
-    }
-}
-
 impl Run<'_> {
     /// Begins a phase, unless a signal asks us to stop.
     fn enter(&mut self, phase: &'static str) -> Result<(), Fault> {
         if let Some(lap) = self.laps.lap(self.host, self.phase) {
             (self.tell)(Event::Ended(lap));
         }
-        self.heed_signal()?;
+        self.host.heed_signal()?;
         self.phase = phase;
         (self.tell)(Event::Phase(phase));
         Ok(())
-    }
-
-    /// Stops here if a signal asks for it.
-    fn heed_signal(&self) -> Result<(), Fault> {
-        heed_signal(self.host)
     }
 
     /// Undoes claims before the end of the run, by the same undo that would settle them.

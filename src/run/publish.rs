@@ -31,7 +31,7 @@ pub(super) fn publish(
     record::save_coordinates(run, &mut record)?;
     store::save(run.host, partial, &record)?;
     run.host.act(&Act::SyncFs(partial.clone()))?;
-    run.heed_signal()?;
+    run.host.heed_signal()?;
     commit(run.host, plan)
 }
 

@@ -127,7 +127,7 @@ fn summed(
     let (host, plan, tell) = (&*run.host, run.plan, &mut *run.tell);
     let sums = sums::read(host, reading, &mut |progress| {
         tell(Event::Reading(progress));
-        super::heed_signal(host)?;
+        host.heed_signal()?;
         destination::is_mounted(host, plan)
     })?;
     let mut bad_pages = Vec::new();

@@ -1,6 +1,7 @@
 //! From the snapshots to the partial backup: mount them, prove that they are ours, copy them, and
 //! look whether they stay valid and have room, and whether the destination is there, all the while.
 
+use super::linked;
 use super::room::Rooms;
 use super::window::Taken;
 use super::{Event, Run, destination};
@@ -98,7 +99,8 @@ fn link_one(
     rooms: &mut Rooms<'_>,
 ) -> Result<(), Fault> {
     let Some(Links { list, names, cmd }) = &source.links else { return Ok(()) };
-    run.host.act(&Act::WriteFile { path: list.clone(), text: names.clone() })?;
+    let text = rsync::list(linked::inside(run.host, &source.view.point, names)?);
+    run.host.act(&Act::WriteFile { path: list.clone(), text })?;
     let tail = follow(run, cmd, record.copied.bytes, rooms)?;
     record.copied.add(tail.stats());
     run.host.act(&Act::RemoveFile(list.clone())).map(drop)
@@ -121,7 +123,7 @@ fn follow(
         if let Some(progress) = said.lines.iter().filter_map(|line| tail.read(line)).last() {
             (run.tell)(Event::Copying(progress.after(before)));
         }
-        run.heed_signal()?;
+        run.host.heed_signal()?;
         destination::stands(run)?;
         if let Some(exit) = said.exit {
             return succeeded(&exit).map(|()| tail);

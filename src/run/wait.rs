@@ -20,7 +20,7 @@ pub(super) fn for_statements(run: &mut Run<'_>) -> Result<(), Fault> {
     let begun = run.host.now()?;
     let mut told = Vec::new();
     loop {
-        run.heed_signal()?;
+        run.host.heed_signal()?;
         let mut left = in_the_way(run, question)?;
         if end_some(run, question, &left)? {
             left = in_the_way(run, question)?;

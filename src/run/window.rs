@@ -53,7 +53,7 @@ pub(super) fn hold_still(run: &mut Run<'_>, record: &mut Record) -> Result<Taken
     prepare::flush(run)?;
     let mut tries = 1;
     loop {
-        run.heed_signal()?;
+        run.host.heed_signal()?;
         let miss = match once(run, when) {
             Ok((taken, proof, position)) => {
                 record.window = times(run, when, tries, proof);

@@ -1,11 +1,14 @@
 //! Places elsewhere, for people and for programs. Pure: data in, text out.
 
+use jiff::Timestamp;
 use serde_json::json;
 
+use super::catalog::lasting;
 use super::retention::line;
 use super::words::Text;
 use crate::offsite::{Far, Fetched, Pushed, Removal, Trouble};
 use crate::store::Form;
+use crate::units::Millis;
 use crate::verify::End;
 
 /// The version of the lines for programs.
@@ -20,7 +23,9 @@ pub fn list(place: &str, all: &[Far], now: i64) -> String {
     }
     text.line(format!("{:<26}  {:>9}  {:<16}  {:>10}  HOST", "RUN", "AGE", "STATE", "SIZE"));
     for far in all {
-        let age = far.began().map(|began| age(now.saturating_sub(began.as_second())));
+        let seconds = |began: Timestamp| now.saturating_sub(began.as_second());
+        let millis = |seconds| Millis(u64::try_from(seconds).unwrap_or(0).saturating_mul(1000));
+        let age = far.began().map(|began| lasting(millis(seconds(began))));
         let size = far.bytes.map(|bytes| bytes.to_string());
         let known = |text: Option<String>| text.unwrap_or_else(|| "-".into());
         text.line(format!(
@@ -44,15 +49,6 @@ fn state(far: &Far) -> &'static str {
         (Form::Whole, Some(_)) => "unclear",
         (Form::Partial, _) => "not pushed whole",
         (Form::Removing, _) => "being removed",
-    }
-}
-
-fn age(seconds: i64) -> String {
-    let hours = seconds.max(0) / 3600;
-    match hours {
-        0 => format!("{} min", seconds.max(0) / 60),
-        1..=47 => format!("{hours} h"),
-        _ => format!("{} days", hours / 24),
     }
 }
 
@@ -86,15 +82,22 @@ pub fn pushed(place: &str, run: &str, pushed: Pushed) -> String {
     }
 }
 
-/// How a fetch ended.
-pub fn fetched(run: &str, fetched: &Fetched) -> String {
+/// How a fetch ended, on this host.
+pub fn fetched(far: &Far, here: &str, fetched: &Fetched) -> String {
+    let run = &far.run;
     match fetched {
         Fetched::Already => format!("{run}: is here already\n"),
         Fetched::Here(verdict) => {
             let read = super::verify::text(run, &End::Looked(verdict.clone()));
-            format!(
-                "{read}it is a backup like any other now: the rules of [retention] count for it\n"
-            )
+            let told = match &far.host {
+                Some(host) if host != here => format!(
+                    "it is of host '{host}': no rule removes it here, and 'restore' and 'drill' take \
+                     it by its name\n"
+                ),
+                _ => "it is a backup like any other now: the rules of [retention] count for it\n"
+                    .to_owned(),
+            };
+            read + &told
         }
         Fetched::Damaged(verdict) => super::verify::text(run, &End::Looked(verdict.clone())),
     }

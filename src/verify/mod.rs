@@ -176,7 +176,7 @@ fn look(
     let reading = Reading { directory, files: to_read.collect(), priority };
     let sums = sums::read(host, reading, &mut |progress| {
         each(progress);
-        heed_signal(host)
+        host.heed_signal()
     })?;
     for (entry, sum) in chosen.iter().zip(&sums) {
         problems.extend(judge(entry, sum));
@@ -191,18 +191,11 @@ fn manifest(host: &dyn Host, order: &Order<'_>, summary: &Summary) -> Result<Man
     let bent = |why: String| What::Manifest { why };
     let text = text.map_err(|fault| What::Unreadable { why: fault.to_string() })?;
     let text = text.ok_or(What::Missing)?;
-    let told = summary.manifest.as_ref().map(|told| told.blake3);
-    let found = crate::digest::Digest::of(text.as_bytes());
-    if told != Some(found) {
-        let told = told.map_or_else(String::new, |told| told.to_string());
-        return Err(bent(format!("the record tells its sum as {told}, found {found}")));
-    }
-    let manifest = Manifest::parse(&text).map_err(|why| bent(why.to_string()))?;
-    for (what, expected) in [("record", &summary.run), ("backup's name", &order.run.to_owned())] {
-        if *expected != manifest.run {
-            let why = format!("the {what} is of run {expected}, it is of run {}", manifest.run);
-            return Err(bent(why));
-        }
+    let told = summary.manifest.as_ref().ok_or(What::Missing)?;
+    let manifest = Manifest::sealed(&text, told.blake3, &summary.run).map_err(bent)?;
+    if manifest.run != order.run {
+        let (name, run) = (order.run, manifest.run);
+        return Err(bent(format!("the backup's name is of run {name}, it is of run {run}")));
     }
     Ok(manifest)
 }
@@ -222,11 +215,4 @@ fn judge(entry: &manifest::Entry, sum: &Result<Sum, String>) -> Option<Problem> 
         }
     };
     Some(Problem::new(&entry.path, what))
-}
-
-fn heed_signal(host: &dyn Host) -> Result<(), Fault> {
-    match host.signal()? {
-        None => Ok(()),
-        Some(signal) => Err(Fault::refused(format!("interrupted by signal {signal}"))),
-    }
 }

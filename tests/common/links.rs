@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use holdstill::copy::rsync::{self, Choice};
+use holdstill::copy::rsync::Choice;
 use holdstill::digest::Digest;
 use holdstill::host::sim::Sim;
 use holdstill::host::{Ask, Moment};
@@ -38,7 +38,7 @@ pub(crate) fn linked() -> Plan {
     let earlier = base.join(&source.tree);
     let choice = Choice::Unchanged { names: &list, earlier: &earlier };
     source.links = Some(Links {
-        names: rsync::list(["ib_logfile0", "ibdata1", "gone.ibd"].into_iter()),
+        names: ["ib_logfile0", "ibdata1", "gone.ibd"].map(String::from).into(),
         cmd: copy(root, &target, choice),
         list,
     });

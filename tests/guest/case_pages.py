@@ -54,7 +54,7 @@ def killed_server(name, number, extra):
     try:
         server.sql("CREATE DATABASE pages")
         for table, options in TABLES.items():
-            columns = "(id INT PRIMARY KEY, a VARCHAR(200), KEY (a))"
+            columns = "(id INT PRIMARY KEY, a VARCHAR(200) CHARACTER SET latin1, KEY (a))"
             server.sql(
                 f"CREATE TABLE pages.{table} {columns} ENGINE=InnoDB {options}",
                 f"INSERT INTO pages.{table} VALUES {rows}",

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use holdstill::host::linux::Linux;
 use holdstill::host::{Act, Host as _};
-use holdstill::readers;
+use holdstill::locks;
 
 use super::shelf::{NEWER, OLDER, Shelf};
 
@@ -35,7 +35,7 @@ fn backups(shelf: &Shelf) -> usize {
 #[test]
 fn nothing_is_removed_while_anybody_reads() {
     let shelf = pruned();
-    for kind in readers::LOCKS {
+    for kind in locks::LOCKS {
         for name in [kind.to_owned(), format!("{kind}.2")] {
             let reader = held(&shelf, &name, "a reader");
             let (code, said) = shelf.run("prune", &[]);
@@ -126,7 +126,7 @@ fn what_an_application_lacks_is_refused_before_anything_is_touched() {
 #[test]
 fn a_removal_that_goes_on_is_told() {
     let shelf = Shelf::new();
-    let _pruning = held(&shelf, "lock", &format!("a pruning, {}", readers::REMOVES));
+    let _pruning = held(&shelf, "lock", &format!("a pruning, {}", locks::REMOVES));
     let (code, said) = shelf.restore(&[OLDER, "--to", "HOME/srv/new"]);
     let told = "should it remove this backup, it fails";
     assert!(code == 0 && said.contains("a pruning, ") && said.contains(told), "{said}");

@@ -1,7 +1,6 @@
 //! What restic prints: the JSON of 0.14 and of later versions, which tell more. What a version does
 //! not tell is absent, and what is not known here is passed over.
 
-use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::sums::Progress;
@@ -12,8 +11,9 @@ use crate::units::Bytes;
 pub struct Snapshot {
     /// Its id.
     pub id: String,
-    /// When it was made.
-    pub time: Timestamp,
+    /// What it was called first, if restic has written it anew since: as 'tag', 'rewrite' and 'copy'
+    /// do.
+    pub original: Option<String>,
     /// The host that it is of.
     pub hostname: String,
     /// Its tags; null if it has none.
@@ -25,6 +25,11 @@ impl Snapshot {
     /// Whether it has a tag.
     pub fn has(&self, tag: &str) -> bool {
         self.tags.iter().flatten().any(|one| one == tag)
+    }
+
+    /// Whether it is, or was, called so.
+    pub fn is(&self, id: &str) -> bool {
+        self.id == id || self.original.as_deref() == Some(id)
     }
 
     /// What stands behind a key among its tags.
@@ -71,8 +76,6 @@ pub fn node(line: &str) -> Result<Option<Node>, String> {
 /// What restic prints while it saves or restores.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tail {
-    /// How many files and bytes it has taken care of, from its summary.
-    pub processed: Option<(u64, Bytes)>,
     /// The first thing that went wrong with a single file.
     pub error: Option<String>,
 }
@@ -85,9 +88,6 @@ struct Message {
     total_bytes: u64,
     bytes_done: Option<u64>,
     bytes_restored: Option<u64>,
-    total_files_processed: Option<u64>,
-    #[serde(default)]
-    total_bytes_processed: u64,
     #[serde(default)]
     error: Option<serde_json::Value>,
     #[serde(default)]
@@ -105,10 +105,6 @@ impl Tail {
                 let done = message.bytes_done.or(message.bytes_restored).unwrap_or(0);
                 let (bytes, total) = (Bytes(done), Bytes(message.total_bytes));
                 return (total.0 > 0).then_some(Progress { bytes, total });
-            }
-            "summary" => {
-                let bytes = Bytes(message.total_bytes_processed);
-                self.processed = message.total_files_processed.map(|files| (files, bytes));
             }
             "error" => {
                 let told = of_item(&message);
@@ -134,20 +130,33 @@ pub struct Failure {
     pub why: String,
     /// A full sentence that names what helps, where that is known.
     pub hint: Option<&'static str>,
+    /// Whether it has looked, and found damage.
+    pub is_damage: bool,
+    /// Whether restic's own words may be shown.
+    pub is_shown: bool,
 }
 
-const NO_REPOSITORY: &str =
-    "Make it once: restic --repository-file FILE --password-file FILE init.";
+/// Where restic says so it repeats the address, with a password that may be in it.
+const UNREADABLE_ADDRESS: &str = "parsing repository location failed";
+
+const NO_REPOSITORY: &str = "Make it once: restic --repository-file FILE --password-file FILE init; with \
+     'credentials_file' say AWS_SHARED_CREDENTIALS_FILE=THAT in front.";
 const LOCKED: &str = "Look who works in it with 'restic list locks' and 'restic cat lock ID'; if \
                       nobody does any more, run 'restic unlock', then try again.";
 const PASSWORD: &str = "The file named by 'password_file' has to hold the repository's password.";
+const ADDRESS: &str = "Write the signs '/', '%', '#', '?' and '@' of a password in an address as \
+                       '%2F', '%25', '%23', '%3F' and '%40'.";
 const INCOMPLETE: &str = "Look at what it names: a file that cannot be read is not in the backup.";
 
 /// What an end that is none of success means: by the exit status of restic 0.17 and later, by the
 /// words of the earlier ones. `error` is what was told of a single file.
 pub fn failure(code: Option<i32>, stderr: &str, error: Option<&str>) -> Failure {
-    let said = words(stderr);
     let has = |part: &str| stderr.contains(part);
+    if has(UNREADABLE_ADDRESS) {
+        let why = "restic cannot read the address in 'repository_file'".into();
+        return Failure { why, hint: Some(ADDRESS), is_damage: false, is_shown: false };
+    }
+    let said = words(stderr);
     let (what, hint) = match code {
         None => ("restic was ended by a signal".into(), None),
         Some(3) => ("restic could not read everything (status 3)".into(), Some(INCOMPLETE)),
@@ -165,7 +174,8 @@ pub fn failure(code: Option<i32>, stderr: &str, error: Option<&str>) -> Failure 
     let said = error.into_iter().map(ToOwned::to_owned).chain(Some(said));
     let said: Vec<String> = said.filter(|one| !one.is_empty()).collect();
     let colon = if said.is_empty() { "" } else { ": " };
-    Failure { why: format!("{what}{colon}{}", said.join("; ")), hint }
+    let why = format!("{what}{colon}{}", said.join("; "));
+    Failure { why, hint, is_damage: has("repository contains errors"), is_shown: true }
 }
 
 /// The words in what was said: later versions wrap them in JSON.
@@ -224,7 +234,6 @@ mod tests {
         let mut tail = Tail::default();
         let seen: Vec<_> = BACKUP_014.lines().filter_map(|line| tail.read(line)).collect();
         assert!(seen.iter().any(|one| one.total.0 > 0), "{seen:?}");
-        assert_eq!(tail.processed, Some((2, Bytes(588_898))));
         let line = r#"{"message_type":"status","total_bytes":8,"bytes_done":2}"#;
         assert_eq!(tail.read(line), Some(Progress { bytes: Bytes(2), total: Bytes(8) }));
         let line = r#"{"message_type":"status","total_bytes":8,"bytes_restored":2}"#;
@@ -247,6 +256,17 @@ mod tests {
                     directory; Is there a repository at the following location?; /tmp/nix";
         assert_eq!(hint(1, none), Some(NO_REPOSITORY));
         assert_eq!(hint(10, ""), Some(NO_REPOSITORY));
+        // As Go prints an address that it cannot take apart, with the password.
+        let address = "Fatal: parsing repository location failed: parse \"https://u:pa/ss@h/\": \
+                       invalid port \":pa\" after host";
+        let told = failure(Some(1), address, None);
+        assert!(
+            !told.is_shown && !told.why.contains("pa/ss") && !told.why.contains(":pa"),
+            "{told:?}"
+        );
+        assert_eq!(told.hint, Some(ADDRESS));
+        assert!(failure(Some(1), "Fatal: repository contains errors", None).is_damage);
+        assert!(!failure(Some(1), "Fatal: connection reset", None).is_damage);
         assert_eq!(hint(1, "Fatal: something"), None);
         let told = failure(Some(3), "", Some("'/a': no"));
         assert_eq!(told.why, "restic could not read everything (status 3): '/a': no");

@@ -40,6 +40,9 @@ fn what_is_typed_at_the_other_side_to_the_letter() {
     let cmd = tool(&account, None).remove(RUN);
     let script = format!(
         r"exec sh -c 'cd '\''/srv/it'\''\'\'''\''s here'\'' || exit 97; set -e
+if [ -d .{RUN}.removing ]; then
+find .{RUN}.removing -xdev -mindepth 1 -maxdepth 1 ! -name backup.json -exec rm -rf -- {{}} +
+rm -f .{RUN}.removing/backup.json; rmdir .{RUN}.removing; fi
 if [ -d {RUN} ] && [ ! -L {RUN} ]; then mv -T {RUN} .{RUN}.removing; sync; fi
 if [ -d .{RUN}.removing ]; then
 find .{RUN}.removing -xdev -mindepth 1 -maxdepth 1 ! -name backup.json -exec rm -rf -- {{}} +
@@ -60,10 +63,10 @@ fn a_shell_takes_it_apart_as_it_was_meant() {
         host.act(&Act::MakeDir(directory.join(name))).unwrap();
     }
     host.act(&Act::MakeDir(partial.clone())).unwrap();
-    let mut write = |path: PathBuf, text: &str| {
+    let write = |host: &mut Linux, path: PathBuf, text: &str| {
         host.act(&Act::WriteFile { path, text: text.into() }).unwrap();
     };
-    write(directory.join(RUN).join(RECORD), "{\n  \"run\": 1\n}");
+    write(&mut host, directory.join(RUN).join(RECORD), "{\n  \"run\": 1\n}");
     let account = Account { directory: directory.clone(), ..account("hold") };
     let tool = tool(&account, None);
     let here = Linux::new().unwrap();
@@ -77,10 +80,18 @@ fn a_shell_takes_it_apart_as_it_was_meant() {
     let seen = listing(&run(tool.list()));
     let whole = (RUN.into(), Some("{\n  \"run\": 1\n}\n".into()));
     assert_eq!(seen, [whole, ("2ours".into(), None), (Form::Partial.name(RUN), None)]);
+    // What an interrupted removal left is no reason to take a backup of the same name.
+    let left = directory.join(Form::Removing.name(RUN));
+    host.act(&Act::MakeDir(left.join("tree"))).unwrap();
+    run(tool.finish(RUN));
+    assert_eq!(here.entry(&left).unwrap(), None);
+    assert!(here.entry(&directory.join(RUN)).unwrap().is_some());
+    host.act(&Act::MakeDir(left.join("tree"))).unwrap();
     run(tool.remove(RUN));
     run(tool.remove(RUN));
+    assert_eq!(here.entry(&left).unwrap(), None);
     run(tool.open(RUN));
-    write(partial.join(RECORD_BEFORE), "r");
+    write(&mut host, partial.join(RECORD_BEFORE), "r");
     run(tool.publish(RUN));
     let seen = listing(&run(tool.list()));
     assert_eq!(seen, [(RUN.into(), Some("r\n".into())), ("2ours".into(), None)]);

@@ -92,7 +92,7 @@ fn what_was_written_well_before_the_newest_backup_may_be_linked() {
     assert_eq!(note, wanted);
     let source = &plan.sources[0];
     let links = source.links.as_ref().expect("there is something to link");
-    assert_eq!(links.names, "./old\0./t.ibd\0");
+    assert_eq!(links.names, ["old", "t.ibd"]);
     assert!(links.list.starts_with(&plan.publish.partial), "{}", links.list.display());
     for arg in ["--modify-window=-1", &format!("--link-dest=/backup/{BASE}/tree"), "--from0"] {
         assert!(links.cmd.args.iter().any(|one| one == arg), "no '{arg}': {}", links.cmd);

@@ -5,7 +5,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use std::fs::{self, File, FileTimes};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
@@ -255,4 +255,26 @@ fn a_link_that_nothing_proves_is_refused() {
     assert_eq!(linked_to(UNTIL - 1, false), Ok(1));
     assert_eq!(linked_to(UNTIL, false), Err("tree/data/a".into()), "its time proves nothing");
     assert_eq!(linked_to(UNTIL - 1, true), Err("tree/data/a".into()), "nobody knows what it is");
+}
+
+/// Databases are moved, and a link is left behind: what is named below it is not in the snapshot.
+#[test]
+fn nothing_is_named_that_is_reached_through_a_link() {
+    let home = tempfile::tempdir().unwrap();
+    let at = |name: &str| home.path().join(name);
+    fs::create_dir_all(at("root/data/here")).unwrap();
+    fs::create_dir_all(at("live/moved")).unwrap();
+    fs::write(at("root/data/file"), "").unwrap();
+    symlink(at("live/moved"), at("root/data/moved")).unwrap();
+    symlink("here", at("root/data/beside")).unwrap();
+    symlink(at("root"), at("mount")).unwrap();
+    let names =
+        ["data/a", "data/here/b", "data/moved/c", "data/beside/d", "data/file/e", "data/no/f"];
+    let names = names.map(String::from);
+    let host = Linux::new().unwrap();
+    for root in ["root", "mount"] {
+        let all: Vec<&str> = inside(&host, &at(root), &names).unwrap().collect();
+        assert_eq!(all, ["data/a", "data/here/b"]);
+    }
+    assert!(inside(&host, &at("nowhere"), &names).map(Iterator::count).is_err());
 }

@@ -1,5 +1,6 @@
-//! Who reads backups now: each has a lock in the state directory, which stands in nobody's way but
-//! that of a removal. A backup is made beside any number of readers, and readers beside each other.
+//! The locks in the state directory: the run lock, and one for each who reads backups, which stands
+//! in nobody's way but that of a removal. A backup is made beside any number of readers, and readers
+//! beside each other.
 //!
 //! Deliberately absent: which backup each of them reads. A removal waits for all, since what is
 //! known of them is their own words alone.
@@ -30,6 +31,28 @@ pub const REMOVES: &str = "which removes old backups";
 /// The run lock's file.
 pub const RUN_LOCK: &str = "lock";
 
+/// What became of taking a lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// It is ours, as long as the process lives.
+    Ours,
+    /// It is another process's, as that says of itself.
+    Others(String),
+}
+
+/// Takes the lock of this file for the life of the process; taken again by the same process it only
+/// says more. `who` are we, in words, for those who come too late.
+pub fn take(host: &mut dyn Host, state_dir: &Path, file: &str, who: &str) -> Result<Held, Fault> {
+    host.act(&Act::MakeDir(state_dir.into()))?;
+    let machine = host.machine()?;
+    let text = format!("{who}, process {}, since {}", machine.pid, machine.began());
+    match host.act(&Act::TakeRunLock { path: state_dir.join(file), text }) {
+        Ok(_) => Ok(Held::Ours),
+        Err(Fault::Refused(holder)) => Ok(Held::Others(holder.why)),
+        Err(other) => Err(other),
+    }
+}
+
 /// Takes a lock of this kind for the life of the process: from now on nothing is removed that is
 /// not being removed already. What an operator should know, if there is anything.
 ///
@@ -41,27 +64,26 @@ pub fn begin(
     kind: &str,
     who: &str,
 ) -> Result<Option<String>, Fault> {
-    host.act(&Act::MakeDir(state_dir.into()))?;
-    let machine = host.machine()?;
-    let text = format!("{who}, process {}, since {}", machine.pid, machine.began());
-    if !seated(host, state_dir, kind, &text)? {
+    if !seated(host, state_dir, kind, who)? {
         return Ok(Some(format!(
             "{SEATS_MAX} others of its kind are alive: should a pruning remove this backup, it fails"
         )));
     }
+    removing(host, state_dir)
+}
+
+/// What a reader should know of a removal that is alive: it may have looked for readers before.
+pub fn removing(host: &dyn Host, state_dir: &Path) -> Result<Option<String>, Fault> {
     let run = host.run_lock(&state_dir.join(RUN_LOCK))?;
     let removing = run.filter(|holder| holder.contains(REMOVES));
     Ok(removing.map(|holder| format!("{holder}, is alive: should it remove this backup, it fails")))
 }
 
 /// Whether there was a free file.
-fn seated(host: &mut dyn Host, state_dir: &Path, kind: &str, text: &str) -> Result<bool, Fault> {
+fn seated(host: &mut dyn Host, state_dir: &Path, kind: &str, who: &str) -> Result<bool, Fault> {
     for seat in 1..=SEATS_MAX {
-        let path = state_dir.join(file(kind, seat));
-        match host.act(&Act::TakeRunLock { path, text: text.into() }) {
-            Ok(_) => return Ok(true),
-            Err(Fault::Refused(_)) => {}
-            Err(other) => return Err(other),
+        if take(host, state_dir, &file(kind, seat), who)? == Held::Ours {
+            return Ok(true);
         }
     }
     Ok(false)
