@@ -1,6 +1,6 @@
-//! The locks in the state directory: the run lock, and one for each who reads backups, which stands
-//! in nobody's way but that of a removal. A backup is made beside any number of readers, and readers
-//! beside each other.
+//! The locks in the state directory: the run lock, and one for each who reads backups, which
+//! stands in nobody's way but that of a removal. A backup is made beside any number of readers,
+//! and readers beside each other.
 //!
 //! Deliberately absent: which backup each of them reads. A removal waits for all, since what is
 //! known of them is their own words alone.

@@ -21,9 +21,9 @@ pub struct Plan {
     pub leftovers: Vec<String>,
 }
 
-/// Judges what is there. `here` are the runs whose backups are here: what a push of theirs has begun
-/// may still be gone on with. `standing` tells what is known here of a run's backup: what was found
-/// damaged keeps nobody's place there either, as it may have been so when it was pushed.
+/// Judges what is there. `here` are the runs whose backups are here: what a push of theirs has
+/// begun may still be gone on with. `standing` tells what is known here of a run's backup: what was
+/// found damaged keeps nobody's place there either, as it may have been so when it was pushed.
 pub fn judge(
     site: &Site,
     all: &[Far],

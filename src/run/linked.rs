@@ -39,8 +39,8 @@ impl Linked {
     }
 }
 
-/// Those whose directory is where it was. rsync follows a link on the way to a file that it is given
-/// by name, and an absolute one leads out of the snapshot, to the server's own files.
+/// Those whose directory is where it was. rsync follows a link on the way to a file that it is
+/// given by name, and an absolute one leads out of the snapshot, to the server's own files.
 pub(super) fn inside<'a>(
     host: &dyn Host,
     root: &Path,

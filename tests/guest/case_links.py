@@ -122,6 +122,28 @@ def only_what_changed_is_copied(world):
     return {"linked_files": linked["files"], "linked_bytes": linked["bytes"]}
 
 
+def what_moved_behind_a_link_is_not_followed(world):
+    """A link that is left behind stays one: nothing below it is taken from the running server."""
+    path = anew(world)
+    first = backup(path)
+    moved = SOURCE.with_name("moved")
+    SOURCE.rename(moved)
+    SOURCE.symlink_to(moved)
+    try:
+        rewrite(3, 64, age_s=60)
+        second = backup(path)
+    finally:
+        SOURCE.unlink()
+        moved.rename(SOURCE)
+    expect(manifest(second)["linked"]["run"] == first.name, "nothing was to be linked")
+    [found] = second.rglob("moved")
+    expect(found.with_name(SOURCE.name).is_symlink(), "the link is no link any more")
+    names = {file.name for file in found.iterdir()}
+    expect(names == {file.name for file in SOURCE.iterdir()}, f"{names}")
+    expect(told(path, second.name, DONE)["state"] == "sound", "the second is not sound")
+    over(world)
+
+
 def a_time_that_proves_nothing_is_no_reason(world):
     """Written around the snapshot within one tick: the same size and time, and other bytes."""
     path = anew(world)
@@ -207,6 +229,7 @@ def disk_used(*directories):
 
 CASES = [
     only_what_changed_is_copied,
+    what_moved_behind_a_link_is_not_followed,
     a_time_that_proves_nothing_is_no_reason,
     damage_is_told_of_all_that_share_it,
 ]

@@ -11,8 +11,8 @@ use crate::units::Bytes;
 pub struct Snapshot {
     /// Its id.
     pub id: String,
-    /// What it was called first, if restic has written it anew since: as 'tag', 'rewrite' and 'copy'
-    /// do.
+    /// What it was called first, if restic has written it anew since, as 'tag', 'rewrite' and
+    /// 'copy' do.
     pub original: Option<String>,
     /// The host that it is of.
     pub hostname: String,
