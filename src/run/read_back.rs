@@ -85,7 +85,8 @@ fn trees(tree: Tree) -> Result<Vec<Found>, Fault> {
 }
 
 /// Whether there are as many files and bytes as rsync has told. A file of several names is copied
-/// once; what is linked was not copied, but rsync saw it in the source, with each of its names.
+/// once; what is linked was not copied, but rsync saw it in the source, with each of its names, and
+/// counted there the bytes of symbolic links, too (rsync(1), `--stats`).
 fn nothing_missing(
     found: &[Found],
     linked: &Linked,
@@ -95,11 +96,16 @@ fn nothing_missing(
     let files = || found.iter().filter(|one| one.is == Type::File);
     let own = linked::counted(files().filter(|one| linked.sum(&one.path).is_none()));
     at_least(own, record.copied, "has copied")?;
-    let all = files().fold(Stats::default(), |mut all, one| {
-        all.add(Stats { files: 1, bytes: one.size });
+    listed.map_or(Ok(()), |listed| at_least(listable(found), listed, "has seen in the source"))
+}
+
+/// What rsync counts of such a tree as its source.
+pub(super) fn listable(found: &[Found]) -> Stats {
+    let counted = |one: &&Found| matches!(one.is, Type::File | Type::Link);
+    found.iter().filter(counted).fold(Stats::default(), |mut all, one| {
+        all.add(Stats { files: u64::from(one.is == Type::File), bytes: one.size });
         all
-    });
-    listed.map_or(Ok(()), |listed| at_least(all, listed, "has seen in the source"))
+    })
 }
 
 fn at_least(found: Stats, told: Stats, what: &str) -> Result<(), Fault> {

@@ -139,8 +139,9 @@ pub struct Failure {
 /// Where restic says so it repeats the address, with a password that may be in it.
 const UNREADABLE_ADDRESS: &str = "parsing repository location failed";
 
-const NO_REPOSITORY: &str = "Make it once: restic --repository-file FILE --password-file FILE init; with \
-     'credentials_file' say AWS_SHARED_CREDENTIALS_FILE=THAT in front.";
+const NO_REPOSITORY: &str = "Make it once: restic --repository-file FILE --password-file FILE \
+                             init; with 'credentials_file' say AWS_SHARED_CREDENTIALS_FILE=THAT in \
+                             front.";
 const LOCKED: &str = "Look who works in it with 'restic list locks' and 'restic cat lock ID'; if \
                       nobody does any more, run 'restic unlock', then try again.";
 const PASSWORD: &str = "The file named by 'password_file' has to hold the repository's password.";
