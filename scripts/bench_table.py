@@ -43,6 +43,7 @@ DATA_BASE = {
     "mariadb-backup: copied": COPY,
     "mariadb-backup: copied and prepared": COPY,
     READ: READ,
+    "holdstill: read back, summed": READ,
     "holdstill verify": READ,
     "holdstill drill": READ,
 }

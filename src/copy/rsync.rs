@@ -61,6 +61,26 @@ pub enum Choice<'a> {
     Rest,
 }
 
+/// Whether rsync sums what its sender hands to its receiver, two processes of one machine. That
+/// takes a good part of a copy's time, so of what the snapshot lives; `cp` and `tar` do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handed {
+    /// As it does by itself.
+    Summed,
+    /// Not: what landed is summed by us.
+    Plain,
+}
+
+impl Handed {
+    /// What a version can: since 3.2.0 it can do without (rsync(1), `--checksum-choice`).
+    pub fn by(version: &[u32]) -> Self {
+        if version < PLAIN_SINCE.as_slice() { Self::Summed } else { Self::Plain }
+    }
+}
+
+/// Since when it can.
+const PLAIN_SINCE: [u32; 2] = [3, 2];
+
 /// What one copy is to do.
 #[derive(Clone, Copy, Debug)]
 pub struct Order<'a> {
@@ -76,6 +96,8 @@ pub struct Order<'a> {
     pub target: &'a Path,
     /// Which files.
     pub choice: Choice<'a>,
+    /// What is summed on the way.
+    pub handed: Handed,
     /// How much it may copy each second; no limit if absent.
     pub bandwidth_max: Option<Bytes>,
     /// How long it may take.
@@ -110,6 +132,9 @@ pub fn command(order: &Order<'_>) -> Cmd {
         "--outbuf=L",
     ] {
         cmd = cmd.arg(flag);
+    }
+    if order.handed == Handed::Plain {
+        cmd = cmd.arg("--checksum-choice=none");
     }
     for pattern in order.excludes {
         cmd = cmd.arg(format!("--exclude={pattern}"));
@@ -234,6 +259,13 @@ mod tests {
             assert_eq!(tail.read(line), None);
             assert_eq!(tail.listed().files, files, "{line}");
         }
+    }
+
+    #[test]
+    fn old_versions_sum_as_they_do_by_themselves() {
+        let by = |version: &[u32]| Handed::by(version);
+        assert_eq!([by(&[]), by(&[3, 1, 3])], [Handed::Summed; 2]);
+        assert_eq!([by(&[3, 2]), by(&[3, 2, 0]), by(&[4])], [Handed::Plain; 3]);
     }
 
     #[test]

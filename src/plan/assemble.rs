@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::server::ASK_MS_MAX;
 use super::source::OnVolume;
 use super::space::Room;
-use super::take::Way;
+use super::take::{Way, numbers};
 use super::tools::Programs;
 use super::{
     Asking, Links, Patience, Plan, Publish, Refusal, Source, Store, Tools, When, Window,
@@ -344,6 +344,7 @@ fn command(
         excludes: &excludes,
         target,
         choice,
+        handed: rsync::Handed::by(&numbers(&found.versions.rsync)),
         bandwidth_max: config.copy.bandwidth_max,
         ms_max: config.copy.ms_max,
     }))

@@ -34,6 +34,7 @@ pub(super) fn commands(plan: &Plan, place: &Place, there: &[String]) -> Result<V
             excludes: &excludes,
             target: &place.to,
             choice: rsync::Choice::All,
+            handed: rsync::Handed::Summed,
             bandwidth_max: None,
             ms_max: COPY_MS_MAX,
         });

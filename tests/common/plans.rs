@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use holdstill::claim::{Claim, Restart};
-use holdstill::copy::rsync::{self, Choice};
+use holdstill::copy::rsync::{self, Choice, Handed};
 use holdstill::database::dialect::{LockKind, WRITE_LOGS};
 use holdstill::database::opening::Opening;
 use holdstill::database::{Flavour, Server, statements};
@@ -396,6 +396,7 @@ pub(super) fn copy(root: &Path, target: &Path, choice: Choice<'_>) -> Cmd {
         excludes: &[],
         target,
         choice,
+        handed: Handed::Plain,
         bandwidth_max: None,
         ms_max: Millis(3_600_000),
     })

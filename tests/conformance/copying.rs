@@ -39,6 +39,7 @@ fn copy_of(place: &Place, root: &PathBuf, target: &PathBuf) -> Cmd {
         excludes: &[],
         target,
         choice: rsync::Choice::All,
+        handed: rsync::Handed::Plain,
         bandwidth_max: None,
         ms_max,
     })

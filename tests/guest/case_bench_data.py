@@ -95,6 +95,7 @@ def with_holdstill(world):
     rows = [
         row("holdstill: copied", int(took["copy"]), size),
         row("holdstill: copied, read back, summed", summed, size),
+        row("holdstill: read back, summed", int(took["read_back"]), size),
         row("holdstill: whole run", done.seconds * 1000, size),
         row("cat", timed("sh", "-c", f"find {backup} -type f -exec cat {{}} + >/dev/null"), size),
         row("holdstill verify", timed(RELEASED, "verify", "--config", path, backup.name), size),

@@ -68,6 +68,7 @@ fn rsync(place: &Place, to: &Path, choice: Choice<'_>) -> Tail {
         excludes: &["/lost+found".into()],
         target: &to.join("tree"),
         choice,
+        handed: rsync::Handed::Plain,
         bandwidth_max: None,
         ms_max: Millis(60_000),
     });
