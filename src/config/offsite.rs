@@ -137,7 +137,7 @@ impl Check<'_> {
             Some(raw::OffsiteKind::Ssh) => &OF_RESTIC,
             None => {
                 let hint = "Write: kind = \"restic\", or kind = \"ssh\".";
-                self.complain(&format!("{section}.kind"), "expected a 'kind', found none", hint);
+                self.complain(&format!("{section}.kind"), "expected a value, found none", hint);
                 return None;
             }
         };
@@ -195,7 +195,7 @@ impl Check<'_> {
             return self.path(&key, text);
         }
         let hint = "The shipped 'full.toml' tells what belongs to each kind of place.";
-        self.complain(&key, format!("expected '{name}', found none"), hint);
+        self.complain(&key, "expected a value, found none", hint);
         PathBuf::new()
     }
 
@@ -213,7 +213,11 @@ impl Check<'_> {
     /// A name that is typed as part of a command's word: never an option, nor anything else.
     fn word(&mut self, section: &str, name: &str, text: Option<&String>) -> String {
         let key = format!("{section}.{name}");
-        let text = text.map_or("", String::as_str);
+        let Some(text) = text else {
+            let hint = "The shipped 'full.toml' tells what belongs to each kind of place.";
+            self.complain(&key, "expected a value, found none", hint);
+            return String::new();
+        };
         let fits = |c: char| c.is_ascii_alphanumeric() || ".-_:".contains(c);
         let begins = text.starts_with(|c: char| c.is_ascii_alphanumeric() || "_:".contains(c));
         if !begins || !text.chars().all(fits) || (name == "user" && text.contains(':')) {

@@ -414,7 +414,9 @@ fn what_is_wrong_with_a_place_is_told_where_it_is() {
         ("host = \"h\"", "host = \"-oProxyCommand=x\"", "line 11, column 1: expected 'host'"),
         ("user = \"u\"", "user = \"u@h\"", "line 12, column 1: expected 'user'"),
         ("key_file = \"/k\"", "key_file = \"/k'\"", "line 14, column 1: offsite[2].key_file:"),
-        ("directory = \"/d\"\n", "", "expected 'directory', found none | -"),
+        ("host = \"h\"\n", "", "offsite[2].host: expected a value, found none"),
+        ("kind = \"ssh\"\n", "", "offsite[2].kind: expected a value, found none"),
+        ("directory = \"/d\"\n", "", "offsite[2].directory: expected a value, found none"),
         (
             "push = true",
             "password_file = \"/p\"",
