@@ -3,6 +3,10 @@
 // Tests may read clocks, files and the environment; the engine may not.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::print_stdout)]
 
+/// The sweep makes and drops small things by the billion.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod aftermath;
 mod catalog;
 mod cli;

@@ -88,7 +88,8 @@ pub struct Call {
     /// How long it may take, if it has a deadline; without one it cannot be overdue, since the
     /// host waits for it.
     pub ms_max: Option<Millis>,
-    /// Which of [`Event::UNASKED`] would have changed something then.
+    /// Which of [`Event::UNASKED`] would have changed something then; not told of a call before
+    /// the last blow of the script, where nobody asks.
     pub possible: [bool; Event::UNASKED.len()],
 }
 
@@ -167,9 +168,9 @@ impl<H: Fragile> Faulty<H> {
             return Err(dead());
         }
         self.land_due();
-        let call = self.call(what);
+        let number = self.state.borrow().calls.len();
+        let call = self.call(number, what);
         let mut state = self.state.borrow_mut();
-        let number = state.calls.len();
         state.calls.push(call);
         let blow = self.script.iter().find(|(at, _)| *at == number).map(|(_, blow)| *blow);
         state.fired += usize::from(blow.is_some());
@@ -194,7 +195,8 @@ impl<H: Fragile> Faulty<H> {
         }
     }
 
-    fn call(&self, what: &What<'_>) -> Call {
+    fn call(&self, number: usize, what: &What<'_>) -> Call {
+        let is_asked = self.script.last().is_none_or(|(last, _)| number > *last);
         let (acts, has_half, ms_max) = match what {
             What::Look(look) => (false, false, look_ms_max(look)),
             What::Act(act) => (true, has_half(act), act_ms_max(act)),
@@ -203,7 +205,7 @@ impl<H: Fragile> Faulty<H> {
             acts,
             has_half,
             ms_max,
-            possible: Event::UNASKED.map(|event| self.host.is_possible(event)),
+            possible: Event::UNASKED.map(|event| is_asked && self.host.is_possible(event)),
         }
     }
 

@@ -1,7 +1,7 @@
 //! How a tablespace lays out its pages: as its header says, or as its pages themselves show.
 //!
-//! Deliberately absent: keys and compressed contents. What cannot be read without them is told by
-//! the page's own type, in `judge.rs`.
+//! Deliberately absent: keys and compressed contents. Which page has them is told by its own type,
+//! in `judge.rs`.
 
 use super::field::{be32, is_empty};
 use super::judge::{self, Verdict};

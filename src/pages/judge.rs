@@ -5,6 +5,7 @@
 
 use super::field::{be16, be32, is_empty};
 use super::format::{Format, Layout};
+use super::packed;
 use super::sums::{self, Mismatch, Sum};
 
 /// The page's number in its tablespace (`FIL_PAGE_OFFSET`).
@@ -36,7 +37,7 @@ pub(super) enum Verdict {
 pub(super) enum Seal {
     /// Encrypted by MySQL, or compressed and encrypted.
     Encrypted,
-    /// Compressed as a page, by MySQL or MariaDB.
+    /// Compressed as a page, by MariaDB before `full_crc32`.
     Compressed,
 }
 
@@ -100,6 +101,7 @@ pub(super) fn is_proven(page: &[u8], format: Format) -> bool {
 
 fn summed(page: &[u8], format: Format) -> Result<Sum, Mismatch> {
     match format.layout {
+        Layout::Classic if packed::is_packed(page) => sums::classic(&packed::unpacked(page)?),
         Layout::Classic => sums::classic(page),
         Layout::Full => sums::full(page),
         Layout::Zip => sums::zip(page),
@@ -133,22 +135,11 @@ fn seal(page: &[u8], format: Format) -> Option<Seal> {
             let is_so = be32(page, APART.start) != 0 && BY_MARIADB.contains(&algorithm);
             is_so.then_some(Seal::Encrypted)
         }
-        (Layout::Classic, 14 | 16) => {
-            let seal = if kind == 14 { Seal::Compressed } else { Seal::Encrypted };
-            is_packed_by_mysql(page).then_some(seal)
-        }
+        (Layout::Classic, 16) => packed::has_head(page).then_some(Seal::Encrypted),
         // The type it had before is 0 for a page that was given back.
         (_, 15) => (format.encrypted || be16(page, 28) != 0).then_some(Seal::Encrypted),
         // A page of a spatial index has no room for the type it had before.
         (_, 17) => format.encrypted.then_some(Seal::Encrypted),
         _ => None,
     }
-}
-
-/// What MySQL writes of a page it has compressed (fil0types.h): a version, an algorithm, the type
-/// and length before, the length after.
-fn is_packed_by_mysql(page: &[u8]) -> bool {
-    let (version, algorithm) = (page[26], page[27]);
-    let (before, after) = (usize::from(be16(page, 30)), usize::from(be16(page, 32)));
-    (1..=2).contains(&version) && (1..=2).contains(&algorithm) && before > 0 && after < page.len()
 }

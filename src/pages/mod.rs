@@ -11,7 +11,8 @@
 //! checksums those of MySQL 5.0 to 9 and of MariaDB to 11: `crc32`, `full_crc32`, `innodb`,
 //! `none`, and those of `ROW_FORMAT=COMPRESSED`. Of an encrypted page its checksum is checked
 //! where the format has one over what is encrypted (MariaDB), and otherwise only its place
-//! (MySQL).
+//! (MySQL). A page that MySQL has compressed is unpacked for its checksum; of one that MariaDB
+//! has, before `full_crc32`, only the place is checked, as its own `innochecksum` does.
 //!
 //! Deliberately absent: input and output; keys; what is in a page, its records and pointers; the
 //! redo log; checksums of MySQL 5.6 on big-endian machines, which no server of today writes.
@@ -20,6 +21,7 @@ mod field;
 mod format;
 mod judge;
 mod map;
+mod packed;
 mod spare;
 mod sums;
 mod walk;
@@ -61,7 +63,7 @@ pub struct Checked {
     pub pages: u64,
     /// Pages that hold their checksum encrypted: only their places were checked.
     pub encrypted: u64,
-    /// Pages that hold their checksum compressed: only their places were checked.
+    /// Pages that hold their checksum compressed, of MariaDB: only their places were checked.
     pub compressed: u64,
     /// Bad pages with a whole copy in the doublewrite buffer. They are no damage: the server puts
     /// the copies in their places when it recovers. A drill proves it.

@@ -288,10 +288,9 @@ impl Files {
         let ours = self.nodes.iter().filter(|(_, node)| node.owner != Owner::Foreign);
         for (path, node) in ours {
             (path, node.synced, node.owner).hash(hash);
-            let text = node.text.as_deref().unwrap_or_default().as_bytes();
-            let without_digits: Vec<u8> =
-                text.iter().copied().filter(|byte| !byte.is_ascii_hexdigit()).collect();
-            hash.write(&without_digits);
+            let mut text = node.text.clone().unwrap_or_default().into_bytes();
+            text.retain(|byte| !byte.is_ascii_hexdigit());
+            hash.write(&text);
         }
         self.nodes.len().hash(hash);
     }

@@ -8,14 +8,16 @@ use crate::host::Cmd;
 
 /// The output of a command that only reads.
 pub(super) fn output(world: &World, cmd: &Cmd) -> String {
-    let typed = cmd.to_string();
     match program(cmd) {
         "lvs" => lvs(world, &cmd.args),
         "vgs" => vgs(world, &cmd.args),
-        _ => match world.outputs.iter().find(|(known, _)| *known == typed) {
-            Some((_, text)) => text.clone(),
-            None => panic!("the simulated machine has no output for '{typed}'"),
-        },
+        _ => {
+            let typed = cmd.to_string();
+            match world.outputs.iter().find(|(known, _)| *known == typed) {
+                Some((_, text)) => text.clone(),
+                None => panic!("the simulated machine has no output for '{typed}'"),
+            }
+        }
     }
 }
 
