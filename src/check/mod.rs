@@ -58,6 +58,8 @@ pub struct PlaceSeen {
     pub age_s: Option<i64>,
     /// Why the last push failed, if it did, or why that is not known.
     pub failed: Option<String>,
+    /// What a verification there found damaged.
+    pub damaged: Vec<String>,
 }
 
 /// The newest backup.
@@ -158,10 +160,14 @@ fn place_seen(
             name: name.into(),
             age_s: memo.pushed.and_then(|pushed| age_s(&pushed.run)),
             failed: memo.failed.map(|failed| format!("{}: {}", failed.run, failed.why)),
+            damaged: memo.damaged.into_keys().collect(),
         },
-        Err(fault) => PlaceSeen { name: name.into(), age_s: None, failed: Some(fault.to_string()) },
+        Err(fault) => {
+            let failed = Some(fault.to_string());
+            PlaceSeen { name: name.into(), age_s: None, failed, damaged: Vec::new() }
+        }
     };
-    let is_used = seen.age_s.is_some() || seen.failed.is_some();
+    let is_used = seen.age_s.is_some() || seen.failed.is_some() || !seen.damaged.is_empty();
     (is_used || place.push == Push::AfterBackup).then_some(seen)
 }
 

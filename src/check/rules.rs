@@ -116,7 +116,7 @@ fn age(seconds: i64) -> String {
 
 /// As old as a backup at home may be; a push that failed since is a warning, however young it is.
 fn place(seen: &PlaceSeen, any: bool, limits: &CheckLimits) -> Vec<Finding> {
-    let PlaceSeen { name, age_s, failed } = seen;
+    let PlaceSeen { name, age_s, failed, damaged } = seen;
     let hours = |hours: u64| i64::try_from(hours.saturating_mul(3600)).unwrap_or(i64::MAX);
     let text = |old: i64| format!("the newest backup at '{name}' is {} old", age(old));
     let mut all = Vec::new();
@@ -135,6 +135,8 @@ fn place(seen: &PlaceSeen, any: bool, limits: &CheckLimits) -> Vec<Finding> {
     }
     let failed = failed.as_ref().map(|why| format!("the last push to '{name}' failed: {why}"));
     all.extend(failed.map(|text| finding(State::Warning, text)));
+    let damaged = damaged.iter().map(|run| format!("the backup {run} at '{name}' is damaged"));
+    all.extend(damaged.map(|text| finding(State::Warning, text)));
     all
 }
 
@@ -312,9 +314,13 @@ mod tests {
     #[test]
     fn a_place_elsewhere_is_as_old_as_a_backup_may_be_and_no_push_fails_unseen() {
         let at = |age_s, failed: Option<&str>| {
-            let place = PlaceSeen { name: "v".into(), age_s, failed: failed.map(Into::into) };
+            let (name, failed) = ("v".into(), failed.map(Into::into));
+            let place = PlaceSeen { name, age_s, failed, damaged: Vec::new() };
             Seen { places: vec![place], ..seen(0, 5, 0) }
         };
+        let mut rotten = at(Some(0), None);
+        rotten.places[0].damaged.push("A".into());
+        check(&rotten, State::Warning, "the backup A at 'v' is damaged");
         check(&at(Some(26 * HOUR), None), State::Ok, "backup B is 0 min old");
         let told = "the newest backup at 'v' is 26 h 0 min old";
         check(&at(Some(26 * HOUR + 1), None), State::Warning, told);

@@ -9,7 +9,7 @@ use crate::host::dry::DryRun;
 use crate::host::linux::service::Service;
 use crate::host::{Ask, Fault, Host};
 use crate::locks::{self, Held};
-use crate::memory;
+use crate::memory::{self, Standing};
 use crate::offsite::{self, Depth, Event, Far, Fetched, Pushed, Site, Trouble, Work};
 use crate::plan::Refusal;
 use crate::store::{self, Form, Found};
@@ -234,7 +234,16 @@ pub(super) fn verify(
     site.close(&mut host);
     match ended {
         Ok(wrong) => {
+            let state_dir = &config.state_dir;
+            let noted =
+                offsite::note_verified(&mut host, state_dir, place, &far.run, &wrong, depth);
             ui::show(&told::verified(place, &far.run, &wrong))?;
+            if let Err(fault) = noted {
+                let run = &far.run;
+                ui::complain(&format!(
+                    "holdstill: cannot note what was found of '{run}': {fault}\n"
+                ));
+            }
             Ok(if wrong.is_empty() { Code::Clean } else { Code::Damaged })
         }
         Err(trouble) => failed(&host, &format!("cannot verify '{}'", far.run), &trouble),
@@ -262,8 +271,12 @@ pub(super) fn prune(file: &ConfigFile, place: &str, dry: bool) -> Result<Code, S
     };
     let names = host.list(&config.destination.directory)?;
     let here: Vec<String> = names.into_iter().filter(|name| store::is_run(name)).collect();
-    let standing =
-        |run: &str| memory::recall(&host, &config.state_dir, run).map(|known| known.standing());
+    let memo = offsite::recall(&host, &config.state_dir, place);
+    let standing = |run: &str| match memo.as_ref().map(|memo| memo.damaged.get(run)) {
+        Ok(Some(damage)) => Ok(Standing::Damaged(damage.at, damage.problem.clone())),
+        Ok(None) => memory::recall(&host, &config.state_dir, run).map(|known| known.standing()),
+        Err(fault) => Err(fault.clone()),
+    };
     let now = host.machine()?.began();
     let plan = offsite::judge(&site, &all, rules, now, &here, &standing);
     ui::tell(&told::removal(&plan));
@@ -272,15 +285,21 @@ pub(super) fn prune(file: &ConfigFile, place: &str, dry: bool) -> Result<Code, S
         return Ok(Code::Clean);
     }
     let mut work = Work { host: &mut host, tell: &mut |_| {} };
-    let (mut code, mut removed) = (Code::Clean, 0);
+    let (mut code, mut removed, mut there) = (Code::Clean, 0, all.clone());
     for (name, ended) in offsite::prune(&site, &mut work, &plan) {
         match ended {
-            Ok(()) => removed += 1,
+            Ok(()) => {
+                removed += 1;
+                there.retain(|far| far.run != name);
+            }
             Err(trouble) => {
                 complain(&format!("cannot remove '{name}' at '{place}'"), &trouble);
                 code = Code::Unexpected;
             }
         }
+    }
+    if let Err(fault) = offsite::keep_only(&mut host, &config.state_dir, place, &there) {
+        ui::complain(&format!("holdstill: what is known of '{place}' stays: {fault}\n"));
     }
     ui::tell(&format!("removed {removed} at '{place}'\n"));
     Ok(interrupted(&host)?.unwrap_or(code))

@@ -38,6 +38,12 @@ fn note(host: &dyn Host, config: &Config, place: &Offsite) -> Note {
         let hint = format!("Try it again: holdstill push --to {name}");
         return Note::warning(Aspect::Offsite, found).with_hint(hint);
     }
+    if let Some((run, damage)) = memo.damaged.last_key_value() {
+        let problem = &damage.problem;
+        let found = format!("{told}; {run} was found damaged there: {problem}");
+        let hint = format!("Push a newer one, and look at it: holdstill verify --at {name} {run}");
+        return Note::warning(Aspect::Offsite, found).with_hint(hint);
+    }
     let Some(pushed) = memo.pushed else {
         let hint = format!("Try it: holdstill push --to {name}");
         return Note::warning(Aspect::Offsite, format!("{told}, never yet")).with_hint(hint);

@@ -1,11 +1,13 @@
-//! What is remembered of the pushes to a place: a small file in the state directory, so that
-//! monitoring need not ask over the network.
+//! What is remembered of a place: how the pushes to it went, and what verifications there found
+//! damaged. A small file in the state directory, so that monitoring need not ask over the network.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::{Depth, Far};
 use crate::host::{Act, Ask, Fault, Host};
 
 /// The version of the format.
@@ -19,6 +21,9 @@ pub struct Memo {
     pub pushed: Option<Push>,
     /// The push that failed since, and why.
     pub failed: Option<Failure>,
+    /// What was found damaged there, by its run, and not found sound since.
+    #[serde(default)]
+    pub damaged: BTreeMap<String, Damage>,
 }
 
 /// A push that came to its end.
@@ -41,9 +46,18 @@ pub struct Failure {
     pub why: String,
 }
 
+/// A backup that a verification there found damaged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Damage {
+    /// When.
+    pub at: Timestamp,
+    /// The first problem, in words.
+    pub problem: String,
+}
+
 impl Memo {
     fn nothing() -> Self {
-        Self { version: VERSION, pushed: None, failed: None }
+        Self { version: VERSION, pushed: None, failed: None, damaged: BTreeMap::new() }
     }
 }
 
@@ -83,7 +97,46 @@ pub(super) fn note(
         }
         Err(fault) => memo.failed = Some(Failure { run, at, why: fault.to_string() }),
     }
-    let text = serde_json::to_string_pretty(&memo).map_err(|e| Fault::refused(e.to_string()))?;
+    save(host, state_dir, place, &memo)
+}
+
+/// Notes what a verification there found: problems stay until all of the backup was read and found
+/// sound, as a share that is sound says nothing of the rest.
+pub fn note_verified(
+    host: &mut dyn Host,
+    state_dir: &Path,
+    place: &str,
+    run: &str,
+    problems: &[String],
+    depth: Depth,
+) -> Result<(), Fault> {
+    let mut memo = recall(host, state_dir, place).unwrap_or_else(|_| Memo::nothing());
+    let changed = match problems.first() {
+        Some(first) => {
+            let damage = Damage { at: host.machine()?.began(), problem: first.clone() };
+            memo.damaged.insert(run.into(), damage);
+            true
+        }
+        None => depth == Depth::All && memo.damaged.remove(run).is_some(),
+    };
+    if changed { save(host, state_dir, place, &memo) } else { Ok(()) }
+}
+
+/// Forgets what was found of backups that are not there any more.
+pub fn keep_only(
+    host: &mut dyn Host,
+    state_dir: &Path,
+    place: &str,
+    there: &[Far],
+) -> Result<(), Fault> {
+    let mut memo = recall(host, state_dir, place)?;
+    let before = memo.damaged.len();
+    memo.damaged.retain(|run, _| there.iter().any(|far| far.run == *run));
+    if memo.damaged.len() < before { save(host, state_dir, place, &memo) } else { Ok(()) }
+}
+
+fn save(host: &mut dyn Host, state_dir: &Path, place: &str, memo: &Memo) -> Result<(), Fault> {
+    let text = serde_json::to_string_pretty(memo).map_err(|e| Fault::refused(e.to_string()))?;
     host.act(&Act::MakeDir(state_dir.join("pushed")))?;
     host.act(&Act::WriteFile { path: path(state_dir, place), text: text + "\n" }).map(drop)
 }

@@ -25,7 +25,7 @@ use jiff::Timestamp;
 
 pub use audit::notes;
 pub use fetch::{Fetched, fetch, here};
-pub use memo::{Memo, recall};
+pub use memo::{Memo, keep_only, note_verified, recall};
 pub use prepare::{prepare, programs};
 pub use push::{Pushed, choose, not_begun, push};
 pub use retain::{Plan as Removal, judge, prune};

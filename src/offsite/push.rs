@@ -58,12 +58,34 @@ pub fn push(
     one: &Found,
 ) -> Result<Pushed, Trouble> {
     let ended = carry(site, work, &one.path, &one.run);
+    let ended = ended.and_then(|pushed| counted_on(site, work.host, config, &one.run, pushed));
     site.close(work.host);
     let told = ended.as_ref().map(|_| ()).map_err(|trouble| &trouble.fault);
     let noted = memo::note(work.host, &config.state_dir, &site.place.name, &one.run, told);
     match (ended, noted) {
         (Ok(_), Err(fault)) => Err(fault.during("it is pushed, and that cannot be noted").into()),
         (ended, _) => ended,
+    }
+}
+
+/// What is there already does not count where it was found damaged.
+fn counted_on(
+    site: &Site,
+    host: &dyn Host,
+    config: &Config,
+    run: &str,
+    pushed: Pushed,
+) -> Result<Pushed, Trouble> {
+    let name = &site.place.name;
+    let memo = memo::recall(host, &config.state_dir, name).ok();
+    match memo.and_then(|memo| memo.damaged.get(run).cloned()) {
+        Some(damage) if pushed == Pushed::Already => Err(Trouble::new(
+            format!("'{name}' has '{run}' already, and it is damaged there: {}", damage.problem),
+            format!(
+                "Push a newer one, or remove that one; once mended: holdstill verify --at {name} {run}"
+            ),
+        )),
+        _ => Ok(pushed),
     }
 }
 

@@ -162,6 +162,38 @@ fn a_push_that_failed_is_remembered_until_one_succeeds() {
 }
 
 #[test]
+fn damage_elsewhere_is_remembered_until_all_is_sound_or_gone() {
+    const OTHER: &str = "20261101T010203Z-00000a";
+    let home = tempfile::tempdir().unwrap();
+    let mut host = crate::host::linux::Linux::new().unwrap();
+    memo::note(&mut host, home.path(), "v", RUN, Ok(())).unwrap();
+    let mut look = |run: &str, problems: &[&str], depth| {
+        let problems: Vec<String> = problems.iter().map(|one| (*one).to_owned()).collect();
+        note_verified(&mut host, home.path(), "v", run, &problems, depth).unwrap();
+        let memo = recall(&host, home.path(), "v").unwrap();
+        assert!(memo.pushed.is_some(), "what was pushed is forgotten");
+        let known = memo.damaged.into_iter().map(|(run, one)| format!("{run}: {}", one.problem));
+        known.collect::<Vec<_>>()
+    };
+    assert_eq!(look(RUN, &[], Depth::All), [""; 0]);
+    let told = [format!("{RUN}: a")];
+    assert_eq!(look(RUN, &["a", "b"], Depth::Percent(5)), told);
+    assert_eq!(look(RUN, &[], Depth::Percent(5)), told, "a share cleared the rest");
+    assert_eq!(look(OTHER, &["c"], Depth::All).len(), 2);
+    assert_eq!(look(OTHER, &[], Depth::All), told);
+    look(OTHER, &["c"], Depth::All);
+    let there = [far(RUN, Some("db1"), Form::Whole)];
+    keep_only(&mut host, home.path(), "v", &there).unwrap();
+    let memo = recall(&host, home.path(), "v").unwrap();
+    assert_eq!(memo.damaged.keys().collect::<Vec<_>>(), [RUN]);
+    // What an earlier version wrote has no such list.
+    let path: PathBuf = home.path().join("pushed/v.json");
+    let text = r#"{"version": 1, "pushed": null, "failed": null}"#.into();
+    host.act(&Act::WriteFile { path, text }).unwrap();
+    assert_eq!(recall(&host, home.path(), "v").unwrap().damaged.len(), 0);
+}
+
+#[test]
 fn a_place_whose_secrets_others_can_read_is_refused_before_anything() {
     let home = tempfile::tempdir().unwrap();
     let mut host = crate::host::linux::Linux::new().unwrap();

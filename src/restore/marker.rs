@@ -30,6 +30,9 @@ pub(super) struct Marker {
     /// Whether a server may have changed what was restored: then nothing of it is gone on with.
     #[serde(default)]
     preparing: bool,
+    /// Whether everything is prepared and given to its owner, and only markers are to be removed.
+    #[serde(default)]
+    ready: bool,
 }
 
 impl Marker {
@@ -44,13 +47,27 @@ impl Marker {
             identity: asked.identity,
             owner: owner.map(|owner| owner.to_string()),
             preparing: false,
+            ready: false,
         }
     }
 
     /// How the same restore stands where this marker was found; nothing if it is another one's.
     pub(super) fn stands(&self, found: &Self) -> Option<Stands> {
         let stands = if found.preparing { Stands::Spoiled } else { Stands::Begun };
-        (Self { preparing: found.preparing, ..self.clone() } == *found).then_some(stands)
+        self.is_of_same(found).then_some(stands)
+    }
+
+    /// What is still to be done by hand where the same restore was interrupted among its last acts:
+    /// the markers to remove.
+    pub(super) fn to_remove(&self, found: &Self) -> Option<Vec<PathBuf>> {
+        let is_ready = found.ready && self.is_of_same(found);
+        is_ready.then(|| self.places.iter().map(|(_, to)| to.join(NAME)).collect())
+    }
+
+    /// Whether it is the same restore's, however far that had come.
+    fn is_of_same(&self, found: &Self) -> bool {
+        let Self { preparing, ready, .. } = *found;
+        Self { preparing, ready, ..self.clone() } == *found
     }
 
     /// Its text.
@@ -68,6 +85,11 @@ impl Marker {
 /// The same marker while a server recovers what was restored.
 pub(super) fn preparing(text: &str) -> Result<String, String> {
     Ok(Marker { preparing: true, ..Marker::parse(text)? }.text())
+}
+
+/// The same marker when nothing is left to do but to remove it.
+pub(super) fn ready(text: &str) -> Result<String, String> {
+    Ok(Marker { preparing: true, ready: true, ..Marker::parse(text)? }.text())
 }
 
 /// Whether a name in a directory is the marker's, finished or not.

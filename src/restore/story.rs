@@ -373,8 +373,20 @@ impl Story<'_> {
             }
             self.own(&place.to, self.owner_of(place), place.root.mode)?;
         }
+        self.declare_ready()?;
         // The data directory's goes last: what else the server needs is whole by then.
         self.plan.places.iter().rev().try_for_each(|place| self.unmark(place))
+    }
+
+    /// What a server has changed cannot be gone on with, nor emptied where no marker is left: so an
+    /// interruption among the last acts must be known as one.
+    fn declare_ready(&mut self) -> Result<(), Fault> {
+        let [data, _, ..] = self.plan.places.as_slice() else { return Ok(()) };
+        if self.plan.preparation.is_none() {
+            return Ok(());
+        }
+        let text = marker::ready(&self.plan.marker).map_err(Fault::refused)?;
+        self.host.act(&Act::WriteFile { path: data.to.join(marker::NAME), text }).map(drop)
     }
 
     /// The commit point of a directory. An error there is ambiguous: look, do not assume.

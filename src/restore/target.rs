@@ -195,6 +195,12 @@ fn same(to: &Path, text: &str, ours: &Marker) -> Result<Stands, Refusal> {
     let shown = to.display();
     let empty = format!("or empty it: find {} -mindepth 1 -delete", shell::path(to));
     let theirs = Marker::parse(text);
+    if let Some(markers) = theirs.as_ref().ok().and_then(|theirs| ours.to_remove(theirs)) {
+        let what = format!("a restore to '{shown}' was interrupted when everything was ready");
+        let markers: Vec<String> = markers.iter().map(|path| shell::path(path)).collect();
+        let hint = format!("Run: rm --force {}", markers.join(" "));
+        return Err(Refusal::new(what, hint));
+    }
     if let Some(stands) = theirs.as_ref().ok().and_then(|theirs| ours.stands(theirs)) {
         return Ok(stands);
     }

@@ -5,7 +5,7 @@ beside a restore, and what it reads is not removed.
 import os
 import shutil
 
-from base import HOME, expect, run
+from base import HOME, expect, fresh_directory, run
 from case_backup import XFS_BY_GTID
 from case_restore import MARKER, TO, backup_of, fresh
 from load import Load, check_invariants
@@ -88,6 +88,50 @@ def restore_is_prepared_anew(world):
     return {"logs": len(logs)}
 
 
+def restore_is_killed_when_ready(world):
+    """Among its last acts, with a second directory whose marker is gone: the same command empties nothing, and
+    tells the command that ends it."""
+    beside, other = world.replica.datadir.parent / "beside", HOME / "other"
+    fresh_directory(beside)
+    (beside / "kept").write_text("beside the data\n")
+    path = config(world.replica)
+    backup = run_tool("backup", path).ended(DONE).published()
+    command = f"restore {backup.name} --prepare --to {TO} --owner mysql:mysql --tree tree/beside={other}"
+
+    def held(where):
+        fresh()
+        shutil.rmtree(other, ignore_errors=True)
+        return Run(command, path, WRONG, HOLDSTILL_HOLD_AT=where)
+
+    try:
+        first = held("9999").wait(PREPARE_S_MAX).ended(DONE)
+        acts = [line.split(" ms  ", 1)[1] for line in first.out if " ms  " in line]
+        number = number_of(acts, f"rm --force {TO / MARKER}")
+        killed = held(str(number)).wait_until_held(number)
+        killed.process.kill()
+        killed.wait()
+        there = [(TO / MARKER).exists(), (other / MARKER).exists()]
+        expect(there == [True, False], f"markers: {there}")
+        told = "\n".join(Run(command, path).wait().ended(REFUSED).err)
+        expect("was interrupted when everything was ready" in told, f"told: {told}")
+        [hint] = [line for line in told.splitlines() if "rm --force" in line]
+        run(*hint[hint.index("rm --force") :].split())
+        expect(not (TO / MARKER).exists(), f"it ends nothing: {hint}")
+        expect((other / "kept").exists() and TO.stat().st_uid != 0, "it is not given to its owner")
+        server = started(world)
+        try:
+            check_invariants(server)
+        finally:
+            discard(server)
+    finally:
+        shutil.rmtree(beside)
+        shutil.rmtree(other, ignore_errors=True)
+        fresh()
+    shutil.rmtree(backup)
+    world.require_clean_slate()
+    return {"held_before": number, "of_acts": len(acts)}
+
+
 def applied(world, of, login):
     """Restored, prepared and made a replica: it only has to be started."""
     fresh()
@@ -167,6 +211,7 @@ def restore_lets_backups_go_on(world):
 CASES = [
     restore_is_prepared,
     restore_is_prepared_anew,
+    restore_is_killed_when_ready,
     restore_is_applied,
     restore_is_applied_to_a_source,
     restore_lets_backups_go_on,

@@ -43,7 +43,7 @@ import case_wrong
 
 SECONDS_A_DAY = 86_400
 TODAY = "_today"
-ONE_IN, ONE_IN_OF = 4, {"faults": 8}
+ONE_IN, ONE_IN_OF = 7, {"faults": 14}
 
 
 def of_today(group):

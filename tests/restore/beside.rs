@@ -87,6 +87,12 @@ fn what_was_being_prepared_is_emptied_and_restored_anew() {
     let path = shelf.at("srv/new").join(marker);
     let text = fs::read_to_string(&path).expect("it is marked");
     let text = text.replace("\"preparing\": false", "\"preparing\": true");
+    let ready = text.replace("\"ready\": false", "\"ready\": true");
+    fs::write(&path, ready).expect("it can be written");
+    let (code, said) = shelf.restore(&args);
+    let told = "hint: Run: rm --force HOME/srv/new/.holdstill-restore.json\n";
+    assert!(code == 3 && said.contains(told), "{said}");
+    assert!(stray.exists());
     fs::write(&path, text).expect("it can be written");
     let (code, said) = shelf.restore(&args);
     assert!(code == 0 && said.contains("emptied first"), "{said}");
