@@ -1,9 +1,9 @@
 //! The machine with two switches that only the lab has: a wrong design, and a place to hold.
 //!
 //! `HOLDSTILL_WRONG=no-lock` makes the engine run a wrong design, so that the oracle can be shown
-//! to notice it. `HOLDSTILL_HOLD_AT=locked|frozen|copy|publish` stops under the lock, under the
-//! explicit freeze, before the copy, or before the publishing, so that a signal can be sent there;
-//! a number stops before that act of the process, counted from 1, and says at the end how many acts
+//! to notice it. `HOLDSTILL_HOLD_AT=locked|frozen|copy|publish|unmarked` stops under the lock, under
+//! the explicit freeze, before the copy, before the publishing, or when a restore has removed the
+//! first of its markers, so that a signal can be sent there; a number stops before that act of the process, counted from 1, and says at the end how many acts
 //! there were. With `HOLDSTILL_GO_ON=/a/file` a held run goes on when that file is there.
 //! Compiled with the feature `wrong-designs` only: no release knows these switches.
 #![allow(clippy::disallowed_methods, reason = "this is a host")]
@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::{Act, Answer, Ask, Fault, Host, Look};
 use crate::database::dialect::WRITE_LOGS;
+use crate::restore;
 use crate::store::COORDINATES;
 use crate::wrong::{self, Wrong};
 
@@ -23,7 +24,7 @@ const HOLD_SECONDS_MAX: u32 = 120;
 const LOOKS_PER_SECOND: u32 = 20;
 
 /// Where a run can be held.
-const PLACES: [&str; 4] = ["locked", "frozen", "copy", "publish"];
+const PLACES: [&str; 5] = ["locked", "frozen", "copy", "publish", "unmarked"];
 
 /// A host that can be held.
 #[derive(Debug)]
@@ -107,6 +108,9 @@ impl<H: Host> Host for Lab<H> {
         let done = self.inner.act(what);
         if matches!(what, Act::Freeze(_)) {
             self.hold("frozen");
+        }
+        if matches!(what, Act::RemoveFile(path) if path.ends_with(restore::MARKER)) {
+            self.hold("unmarked");
         }
         done
     }

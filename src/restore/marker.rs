@@ -9,7 +9,7 @@ use super::{Asked, Identity, Owner, Place, Stands};
 use crate::host::UNFINISHED;
 
 /// The marker's name. Servers take no notice of a file that begins with a dot.
-pub(super) const NAME: &str = ".holdstill-restore.json";
+pub const NAME: &str = ".holdstill-restore.json";
 
 /// The version of its format.
 const VERSION: u32 = 1;

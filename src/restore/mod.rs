@@ -28,6 +28,7 @@ use std::path::PathBuf;
 
 pub use advice::{needs, statements};
 pub use compare::{Problem, Whose, of_backup};
+pub use marker::NAME as MARKER;
 pub use owner::Owner;
 pub use prepare::{Apply, preparation};
 pub use record::Record;

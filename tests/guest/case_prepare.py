@@ -91,23 +91,17 @@ def restore_is_prepared_anew(world):
 def restore_is_killed_when_ready(world):
     """Among its last acts, with a second directory whose marker is gone: the same command empties nothing, and
     tells the command that ends it."""
-    beside, other = world.replica.datadir.parent / "beside", HOME / "other"
+    fresh()
+    beside, other = world.replica.datadir / "beside", HOME / "other"
     fresh_directory(beside)
-    (beside / "kept").write_text("beside the data\n")
+    shutil.rmtree(other, ignore_errors=True)
+    (beside / "kept").write_text("by its side\n")
     path = config(world.replica)
     backup = run_tool("backup", path).ended(DONE).published()
     command = f"restore {backup.name} --prepare --to {TO} --owner mysql:mysql --tree tree/beside={other}"
 
-    def held(where):
-        fresh()
-        shutil.rmtree(other, ignore_errors=True)
-        return Run(command, path, WRONG, HOLDSTILL_HOLD_AT=where)
-
     try:
-        first = held("9999").wait(PREPARE_S_MAX).ended(DONE)
-        acts = [line.split(" ms  ", 1)[1] for line in first.out if " ms  " in line]
-        number = number_of(acts, f"rm --force {TO / MARKER}")
-        killed = held(str(number)).wait_until_held(number)
+        killed = Run(command, path, WRONG, HOLDSTILL_HOLD_AT="unmarked").wait_until_held("unmarked")
         killed.process.kill()
         killed.wait()
         there = [(TO / MARKER).exists(), (other / MARKER).exists()]
@@ -129,7 +123,6 @@ def restore_is_killed_when_ready(world):
         fresh()
     shutil.rmtree(backup)
     world.require_clean_slate()
-    return {"held_before": number, "of_acts": len(acts)}
 
 
 def applied(world, of, login):
