@@ -1,10 +1,11 @@
 //! The machine with two switches that only the lab has: a wrong design, and a place to hold.
 //!
 //! `HOLDSTILL_WRONG=no-lock` makes the engine run a wrong design, so that the oracle can be shown
-//! to notice it. `HOLDSTILL_HOLD_AT=locked|frozen|copy|publish|unmarked` stops under the lock, under
-//! the explicit freeze, before the copy, before the publishing, or when a restore has removed the
-//! first of its markers, so that a signal can be sent there; a number stops before that act of the process, counted from 1, and says at the end how many acts
-//! there were. With `HOLDSTILL_GO_ON=/a/file` a held run goes on when that file is there.
+//! to notice it. `HOLDSTILL_HOLD_AT=locked|frozen|copy|publish|unmarked` stops under the lock,
+//! under the explicit freeze, before the copy, before the publishing, or when a restore has removed
+//! the first of its markers, so that a signal can be sent there; a number stops before that act of
+//! the process, counted from 1, and says at the end how many acts there were. With
+//! `HOLDSTILL_GO_ON=/a/file` a held run goes on when that file is there.
 //! Compiled with the feature `wrong-designs` only: no release knows these switches.
 #![allow(clippy::disallowed_methods, reason = "this is a host")]
 
