@@ -4,7 +4,7 @@
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
-use super::{ConfigFile, destination, linux, offsite, read};
+use super::{ConfigFile, at, destination, linux, read};
 use crate::catalog::{self, Catalog};
 use crate::check;
 use crate::config::{Complaint, Config};
@@ -52,7 +52,7 @@ pub(super) struct ReportOptions {
 /// The backups of the destination, oldest first, if there is such a destination.
 pub(super) fn list(options: &List) -> Result<Code, Stop> {
     if let Some(place) = &options.at {
-        return offsite::list(&options.file, place, options.json);
+        return at::list(&options.file, place, options.json);
     }
     let (_, catalog) = look(&DryRun(linux()?), &options.file)?;
     ui::show(&if options.json {

@@ -1,5 +1,6 @@
 //! The command line: what is typed becomes one call each, in a file each. Only here: clap.
 
+mod at;
 mod audit;
 mod backup;
 mod catalog;

@@ -1,22 +1,19 @@
-//! `holdstill push` and `holdstill fetch`, and what `list`, `verify` and `prune` do `--at` a place.
+//! `holdstill push` and `holdstill fetch`; what others do `--at` a place is in `at.rs`.
 //! No run lock: a night's backup does not wait for a network. A lock of its own keeps the backups
 //! here from being pruned meanwhile.
 
-use super::{ConfigFile, destination, linux, machine, own_destination, read, shown, tell};
-use crate::config::{Complaint, Config, Offsite, Push, Way};
+use super::{ConfigFile, destination, machine, own_destination, read, shown, tell};
+use crate::config::{Complaint, Config, Offsite, Push};
 use crate::error::{Code, Stop};
-use crate::host::dry::DryRun;
 use crate::host::linux::service::Service;
 use crate::host::{Ask, Fault, Host};
 use crate::locks::{self, Held};
-use crate::memory::{self, Standing};
 use crate::offsite::{self, Depth, Event, Far, Fetched, Pushed, Site, Trouble, Work};
 use crate::plan::Refusal;
 use crate::store::{self, Form, Found};
 use crate::ui::offsite as told;
 use crate::ui::verify::Bar;
 use crate::ui::{self, Manner, PushedTo, Screen, Sheet, Streams};
-use crate::verify::Share;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct PushOptions {
@@ -163,6 +160,15 @@ pub(super) fn fetch(options: &FetchOptions) -> Result<Code, Stop> {
     match ended {
         Ok(fetched) => {
             ui::tell(&told::fetched(&far, &host.machine()?.host, &fetched));
+            // All of it was read.
+            match &fetched {
+                Fetched::Here(_) => note(&mut host, &config, &name, &far.run, &[], Depth::All),
+                Fetched::Damaged(verdict) => {
+                    let problems = verdict.finding().problems;
+                    note(&mut host, &config, &name, &far.run, &problems, Depth::All);
+                }
+                Fetched::Already => {}
+            }
             if let Fetched::Damaged(_) = fetched {
                 let partial = config.destination.directory.join(Form::Partial.name(&far.run));
                 let at = partial.display();
@@ -179,130 +185,19 @@ pub(super) fn fetch(options: &FetchOptions) -> Result<Code, Stop> {
     }
 }
 
-/// What stands at a place.
-pub(super) fn list(file: &ConfigFile, place: &str, json: bool) -> Result<Code, Stop> {
-    let host = DryRun(linux()?);
-    let config = read(&host, &file.config)?;
-    let site = only(&host, &config, Some(place), "--at")?;
-    match site.list(&host) {
-        Ok(all) => {
-            let now = host.machine()?.unix_seconds;
-            let text =
-                if json { told::list_json(place, &all) } else { told::list(place, &all, now) };
-            ui::show(&text)?;
-            Ok(Code::Clean)
-        }
-        Err(trouble) => failed(&host, &format!("cannot look at '{place}'"), &trouble),
-    }
-}
-
-/// Holds a backup at a place against the one here, or a repository against its own sums.
-pub(super) fn verify(
-    file: &ConfigFile,
+/// Notes what was found at a place.
+pub(super) fn note(
+    host: &mut dyn Host,
+    config: &Config,
     place: &str,
-    run: Option<&str>,
-    share: Option<Share>,
-) -> Result<Code, Stop> {
-    let mut host = machine()?;
-    let config = read(&host, &file.config)?;
-    let site = only(&host, &config, Some(place), "--at")?;
-    let depth = match share {
-        None | Some(Share::All) => Depth::All,
-        Some(Share::Percent(percent)) => Depth::Percent(percent),
-        Some(Share::Files(_)) => {
-            let hint = "Write a part of it, as in '--sample 10%'.";
-            return Err(usage("a place elsewhere is not read by a number of files", hint));
-        }
-    };
-    if depth != Depth::All && matches!(site.place.way, Way::Ssh(_)) {
-        let hint = "Leave '--sample' away: both sides sum every file.";
-        return Err(usage("a backup at another host is compared whole", hint));
+    run: &str,
+    problems: &[String],
+    depth: Depth,
+) {
+    let noted = offsite::note_verified(host, &config.state_dir, place, run, problems, depth);
+    if let Err(fault) = noted {
+        ui::complain(&format!("holdstill: cannot note what was found of '{run}': {fault}\n"));
     }
-    let all = match site.list(&host) {
-        Ok(all) => all,
-        Err(trouble) => return failed(&host, &format!("cannot look at '{place}'"), &trouble),
-    };
-    let far = pick(&all, place, run)?;
-    take(&mut host, &config, &format!("a verification of backup {} at '{place}'", far.run))?;
-    let local = config.destination.directory.join(&far.run);
-    let local = offsite::here(&host, &config, &far.run)?.then_some(local.as_path());
-    let mut bar = Progress::new();
-    let mut event = |event| bar.event(event);
-    let mut work = Work { host: &mut host, tell: &mut event };
-    let ended = site.verify(&mut work, &far, local, depth);
-    bar.end();
-    site.close(&mut host);
-    match ended {
-        Ok(wrong) => {
-            let state_dir = &config.state_dir;
-            let noted =
-                offsite::note_verified(&mut host, state_dir, place, &far.run, &wrong, depth);
-            ui::show(&told::verified(place, &far.run, &wrong))?;
-            if let Err(fault) = noted {
-                let run = &far.run;
-                ui::complain(&format!(
-                    "holdstill: cannot note what was found of '{run}': {fault}\n"
-                ));
-            }
-            Ok(if wrong.is_empty() { Code::Clean } else { Code::Damaged })
-        }
-        Err(trouble) => failed(&host, &format!("cannot verify '{}'", far.run), &trouble),
-    }
-}
-
-/// Removes what no rule of the place keeps.
-pub(super) fn prune(file: &ConfigFile, place: &str, dry: bool) -> Result<Code, Stop> {
-    let screen = Screen::new(Manner::Lines, Streams::standard(), Service::default());
-    let mut host = shown(&screen, machine()?);
-    let config = read(&host, &file.config)?;
-    let site = only(&host, &config, Some(place), "--at")?;
-    let Some(rules) = &site.place.retention else {
-        ui::tell(&format!("nothing is ever removed: the place '{place}' has no rule\n"));
-        return Ok(Code::Clean);
-    };
-    // No backups in what is not mounted must not pass for none that a push could go on with.
-    destination(&host, &config)?;
-    if !dry {
-        take(&mut host, &config, &format!("a pruning of '{place}'"))?;
-    }
-    let all = match site.list(&host) {
-        Ok(all) => all,
-        Err(trouble) => return failed(&host, &format!("cannot look at '{place}'"), &trouble),
-    };
-    let names = host.list(&config.destination.directory)?;
-    let here: Vec<String> = names.into_iter().filter(|name| store::is_run(name)).collect();
-    let memo = offsite::recall(&host, &config.state_dir, place);
-    let standing = |run: &str| match memo.as_ref().map(|memo| memo.damaged.get(run)) {
-        Ok(Some(damage)) => Ok(Standing::Damaged(damage.at, damage.problem.clone())),
-        Ok(None) => memory::recall(&host, &config.state_dir, run).map(|known| known.standing()),
-        Err(fault) => Err(fault.clone()),
-    };
-    let now = host.machine()?.began();
-    let plan = offsite::judge(&site, &all, rules, now, &here, &standing);
-    ui::tell(&told::removal(&plan));
-    if dry {
-        ui::tell("nothing was touched\n");
-        return Ok(Code::Clean);
-    }
-    let mut work = Work { host: &mut host, tell: &mut |_| {} };
-    let (mut code, mut removed, mut there) = (Code::Clean, 0, all.clone());
-    for (name, ended) in offsite::prune(&site, &mut work, &plan) {
-        match ended {
-            Ok(()) => {
-                removed += 1;
-                there.retain(|far| far.run != name);
-            }
-            Err(trouble) => {
-                complain(&format!("cannot remove '{name}' at '{place}'"), &trouble);
-                code = Code::Unexpected;
-            }
-        }
-    }
-    if let Err(fault) = offsite::keep_only(&mut host, &config.state_dir, place, &there) {
-        ui::complain(&format!("holdstill: what is known of '{place}' stays: {fault}\n"));
-    }
-    ui::tell(&format!("removed {removed} at '{place}'\n"));
-    Ok(interrupted(&host)?.unwrap_or(code))
 }
 
 /// The places that are meant.
@@ -323,7 +218,12 @@ fn places<'a>(config: &'a Config, name: Option<&str>) -> Result<Vec<&'a Offsite>
 }
 
 /// The one place that is meant, ready to be worked with.
-fn only(host: &dyn Host, config: &Config, name: Option<&str>, option: &str) -> Result<Site, Stop> {
+pub(super) fn only(
+    host: &dyn Host,
+    config: &Config,
+    name: Option<&str>,
+    option: &str,
+) -> Result<Site, Stop> {
     if let [place] = places(config, name)?[..] {
         return Ok(offsite::prepare(host, config, place)?);
     }
@@ -333,7 +233,7 @@ fn only(host: &dyn Host, config: &Config, name: Option<&str>, option: &str) -> R
 }
 
 /// The backup at a place that is meant; the newest whole one if none is named.
-fn pick(all: &[Far], place: &str, wanted: Option<&str>) -> Result<Far, Stop> {
+pub(super) fn pick(all: &[Far], place: &str, wanted: Option<&str>) -> Result<Far, Stop> {
     let whole = || all.iter().filter(|far| far.form == Form::Whole);
     let wanted = match wanted {
         Some(wanted) => wanted.to_owned(),
@@ -352,7 +252,7 @@ fn pick(all: &[Far], place: &str, wanted: Option<&str>) -> Result<Far, Stop> {
     found.ok_or_else(|| usage(format!("there is no backup '{run}'"), "Look once more."))
 }
 
-fn take(host: &mut dyn Host, config: &Config, what: &str) -> Result<(), Stop> {
+pub(super) fn take(host: &mut dyn Host, config: &Config, what: &str) -> Result<(), Stop> {
     match locks::take(host, &config.state_dir, locks::PUSH, what)? {
         Held::Ours => {
             tell(&locks::removing(host, &config.state_dir)?.into_iter().collect::<Vec<_>>());
@@ -362,21 +262,21 @@ fn take(host: &mut dyn Host, config: &Config, what: &str) -> Result<(), Stop> {
     }
 }
 
-fn interrupted(host: &dyn Host) -> Result<Option<Code>, Stop> {
+pub(super) fn interrupted(host: &dyn Host) -> Result<Option<Code>, Stop> {
     let signal = host.signal()?.and_then(|signal| u8::try_from(signal).ok());
     Ok(signal.map(Code::Interrupted))
 }
 
-fn failed(host: &dyn Host, what: &str, trouble: &Trouble) -> Result<Code, Stop> {
+pub(super) fn failed(host: &dyn Host, what: &str, trouble: &Trouble) -> Result<Code, Stop> {
     complain(what, trouble);
     Ok(interrupted(host)?.unwrap_or(Code::Unexpected))
 }
 
-fn complain(what: &str, trouble: &Trouble) {
+pub(super) fn complain(what: &str, trouble: &Trouble) {
     ui::complain(&told::trouble(what, trouble));
 }
 
-fn usage(what: impl Into<String>, hint: impl Into<String>) -> Stop {
+pub(super) fn usage(what: impl Into<String>, hint: impl Into<String>) -> Stop {
     Stop::Usage(vec![Complaint::new(what, hint)])
 }
 
@@ -389,16 +289,16 @@ fn refused(trouble: Trouble) -> Stop {
 }
 
 /// How far it is, on a terminal; the phases are lines anywhere.
-struct Progress {
+pub(super) struct Progress {
     bar: Bar,
 }
 
 impl Progress {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { bar: Bar::new(Sheet::of_stdout()) }
     }
 
-    fn event(&mut self, event: Event) {
+    pub(super) fn event(&mut self, event: Event) {
         match event {
             Event::Phase(phase) => {
                 self.end();
@@ -408,7 +308,7 @@ impl Progress {
         }
     }
 
-    fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         self.bar.end();
     }
 }

@@ -1,6 +1,6 @@
 //! `holdstill prune`, and what a backup does of the same kind at its end.
 
-use super::{ConfigFile, linux, lock, machine, offsite, own_destination, read, shown, tell};
+use super::{ConfigFile, at, linux, lock, machine, own_destination, read, shown, tell};
 use crate::config::Config;
 use crate::error::{Code, Stop};
 use crate::host::Host;
@@ -28,7 +28,7 @@ pub(super) struct Options {
 /// Every backup with its reason; then, unless it is only asked, what is to go goes.
 pub(super) fn prune(options: &Options) -> Result<Code, Stop> {
     if let Some(place) = &options.at {
-        return offsite::prune(&options.file, place, options.dry_run);
+        return at::prune(&options.file, place, options.dry_run);
     }
     if options.dry_run {
         return dry(options);

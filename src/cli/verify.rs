@@ -3,7 +3,7 @@
 
 use std::str::FromStr;
 
-use super::{ConfigFile, destination, keep, machine, offsite, read};
+use super::{ConfigFile, at, destination, keep, machine, read};
 use crate::config::{self, Config};
 use crate::error::{Code, Stop};
 use crate::host::{Ask, Fault, Host};
@@ -42,7 +42,7 @@ pub(super) struct Options {
 pub(super) fn verify(options: &Options) -> Result<Code, Stop> {
     if let Some(place) = &options.at {
         let run = options.run.as_deref();
-        return offsite::verify(&options.file, place, run, options.sample);
+        return at::verify(&options.file, place, run, options.sample);
     }
     let mut host = machine()?;
     let config = read(&host, &options.file.config)?;
@@ -96,6 +96,15 @@ fn one(host: &mut impl Host, config: &Config, run: &str, options: &Options) -> R
         End::Looked(_) => Code::Damaged,
         End::NoManifest | End::Gone => Code::Refused,
     })
+}
+
+/// Reads a backup whole and remembers what was found; whether it is sound.
+pub(super) fn is_sound(host: &mut impl Host, config: &Config, run: &str) -> Result<bool, Fault> {
+    let path = config.destination.directory.join(run);
+    let order = Order { path: &path, run, share: Share::All, priority: config.copy.priority };
+    let end = verify::verify(host, &order, &mut |_| {})?;
+    remember(host, config, run, &end)?;
+    Ok(matches!(end, End::Looked(verdict) if verdict.is_sound()))
 }
 
 fn remember(host: &mut dyn Host, config: &Config, run: &str, end: &End) -> Result<(), Fault> {

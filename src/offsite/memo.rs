@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::restic::REPOSITORY;
 use super::{Depth, Far};
 use crate::host::{Act, Ask, Fault, Host};
 
@@ -56,6 +57,13 @@ pub struct Damage {
 }
 
 impl Memo {
+    /// What is known to be wrong with a run's backup there: its own damage, or that of the
+    /// repository, which no backup in it can be sure of.
+    pub fn damage_of(&self, run: &str) -> Option<&Damage> {
+        let of_all = || self.damaged.values().find(|one| one.problem.starts_with(REPOSITORY));
+        self.damaged.get(run).or_else(of_all)
+    }
+
     fn nothing() -> Self {
         Self { version: VERSION, pushed: None, failed: None, damaged: BTreeMap::new() }
     }
@@ -77,7 +85,8 @@ pub fn recall(host: &dyn Host, state_dir: &Path, place: &str) -> Result<Memo, Fa
     Ok(memo)
 }
 
-/// Notes how a push went. An older backup that is pushed by hand does not hide a newer one.
+/// Notes how a push went. An older backup that is pushed by hand does not hide a newer one. What
+/// was pushed was compared there: it takes the place of one that was damaged, and was removed.
 pub(super) fn note(
     host: &mut dyn Host,
     state_dir: &Path,
@@ -85,7 +94,7 @@ pub(super) fn note(
     run: &str,
     ended: Result<(), &Fault>,
 ) -> Result<(), Fault> {
-    let mut memo = recall(host, state_dir, place).unwrap_or_else(|_| Memo::nothing());
+    let mut memo = recall(host, state_dir, place)?;
     let at = host.machine()?.began();
     let run = run.to_owned();
     match ended {
@@ -94,6 +103,7 @@ pub(super) fn note(
                 memo.pushed = Some(Push { run: run.clone(), at });
             }
             memo.failed = memo.failed.filter(|failed| failed.run > run);
+            memo.damaged.remove(&run);
         }
         Err(fault) => memo.failed = Some(Failure { run, at, why: fault.to_string() }),
     }
@@ -110,7 +120,7 @@ pub fn note_verified(
     problems: &[String],
     depth: Depth,
 ) -> Result<(), Fault> {
-    let mut memo = recall(host, state_dir, place).unwrap_or_else(|_| Memo::nothing());
+    let mut memo = recall(host, state_dir, place)?;
     let changed = match problems.first() {
         Some(first) => {
             let damage = Damage { at: host.machine()?.began(), problem: first.clone() };
@@ -122,13 +132,17 @@ pub fn note_verified(
     if changed { save(host, state_dir, place, &memo) } else { Ok(()) }
 }
 
-/// Forgets what was found of backups that are not there any more.
+/// Forgets what was found of backups that are not there any more. Where none are, a disk may not
+/// be mounted there, and nothing is forgotten.
 pub fn keep_only(
     host: &mut dyn Host,
     state_dir: &Path,
     place: &str,
     there: &[Far],
 ) -> Result<(), Fault> {
+    if there.is_empty() {
+        return Ok(());
+    }
     let mut memo = recall(host, state_dir, place)?;
     let before = memo.damaged.len();
     memo.damaged.retain(|run, _| there.iter().any(|far| far.run == *run));

@@ -57,9 +57,12 @@ pub fn push(
     config: &Config,
     one: &Found,
 ) -> Result<Pushed, Trouble> {
-    let ended = carry(site, work, &one.path, &one.run);
-    let ended = ended.and_then(|pushed| counted_on(site, work.host, config, &one.run, pushed));
+    let ended = carry(site, work, config, one);
     site.close(work.host);
+    if ended == Ok(Pushed::Already) {
+        // It is no push that failed: what is known of it is told as that.
+        counted_on(site, work.host, config, &one.run)?;
+    }
     let told = ended.as_ref().map(|_| ()).map_err(|trouble| &trouble.fault);
     let noted = memo::note(work.host, &config.state_dir, &site.place.name, &one.run, told);
     match (ended, noted) {
@@ -69,24 +72,16 @@ pub fn push(
 }
 
 /// What is there already does not count where it was found damaged.
-fn counted_on(
-    site: &Site,
-    host: &dyn Host,
-    config: &Config,
-    run: &str,
-    pushed: Pushed,
-) -> Result<Pushed, Trouble> {
+fn counted_on(site: &Site, host: &dyn Host, config: &Config, run: &str) -> Result<(), Trouble> {
     let name = &site.place.name;
-    let memo = memo::recall(host, &config.state_dir, name).ok();
-    match memo.and_then(|memo| memo.damaged.get(run).cloned()) {
-        Some(damage) if pushed == Pushed::Already => Err(Trouble::new(
-            format!("'{name}' has '{run}' already, and it is damaged there: {}", damage.problem),
-            format!(
-                "Push a newer one, or remove that one; once mended: holdstill verify --at {name} {run}"
-            ),
-        )),
-        _ => Ok(pushed),
-    }
+    let memo = memo::recall(host, &config.state_dir, name)?;
+    let Some(damage) = memo.damage_of(run) else { return Ok(()) };
+    let what = format!("'{name}' has '{run}' already, and it is damaged there: {}", damage.problem);
+    let hint = format!(
+        "Run 'holdstill verify {run}': if it is sound here, push a newer one, or remove that one \
+         there and push it again. Once mended: holdstill verify --at {name} {run}"
+    );
+    Err(Trouble::new(what, hint))
 }
 
 /// Notes why a push could not begin, so that a check warns of it as of one that failed.
@@ -103,7 +98,13 @@ pub fn not_begun(
     }
 }
 
-fn carry(site: &Site, work: &mut Work<'_>, directory: &Path, run: &str) -> Result<Pushed, Trouble> {
+fn carry(
+    site: &Site,
+    work: &mut Work<'_>,
+    config: &Config,
+    one: &Found,
+) -> Result<Pushed, Trouble> {
+    let (directory, run) = (one.path.as_path(), one.run.as_str());
     let text = record_text(work.host, directory)?;
     let summary = store::read(&text).map_err(Fault::refused)?;
     if summary.manifest.is_none() {
@@ -112,6 +113,7 @@ fn carry(site: &Site, work: &mut Work<'_>, directory: &Path, run: &str) -> Resul
     }
     (work.tell)(Event::Phase("look what is there"));
     let there = site.list(work.host)?;
+    memo::keep_only(work.host, &config.state_dir, &site.place.name, &there)?;
     let backup = Backup { run, directory, record: &text, summary: &summary };
     if let Some(far) = there.iter().find(|far| far.run == run && far.form == Form::Whole) {
         return match (&far.record, &far.unclear) {

@@ -114,6 +114,9 @@ pub(super) fn push(site: &Site, work: &mut Work<'_>, backup: &Backup<'_>) -> Res
     saved(site, work, "publish", tool.publish(directory, name, &site.us, &id.id, bytes))
 }
 
+/// How a problem begins that is not of one backup.
+pub(super) const REPOSITORY: &str = "the repository: ";
+
 /// Checks the repository, so much of its data, and the backup: each name and size by its manifest,
 /// and the texts beside the trees.
 pub(super) fn verify(
@@ -134,7 +137,7 @@ pub(super) fn verify(
         if !failure.is_damage {
             return Err(trouble(failure));
         }
-        wrong.push(format!("the repository: {}", failure.why));
+        wrong.push(format!("{REPOSITORY}{}", failure.why));
     }
     (work.tell)(Event::Phase("compare"));
     let text = dump(site, work.host, &id, RECORD)?;

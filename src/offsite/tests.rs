@@ -182,10 +182,20 @@ fn damage_elsewhere_is_remembered_until_all_is_sound_or_gone() {
     assert_eq!(look(OTHER, &["c"], Depth::All).len(), 2);
     assert_eq!(look(OTHER, &[], Depth::All), told);
     look(OTHER, &["c"], Depth::All);
+    keep_only(&mut host, home.path(), "v", &[]).unwrap();
+    let memo = recall(&host, home.path(), "v").unwrap();
+    assert_eq!(memo.damaged.len(), 2, "what is not mounted there is not gone");
+    assert!(memo.damage_of("20261102T010203Z-00000b").is_none());
     let there = [far(RUN, Some("db1"), Form::Whole)];
     keep_only(&mut host, home.path(), "v", &there).unwrap();
     let memo = recall(&host, home.path(), "v").unwrap();
     assert_eq!(memo.damaged.keys().collect::<Vec<_>>(), [RUN]);
+    memo::note(&mut host, home.path(), "v", RUN, Ok(())).unwrap();
+    assert_eq!(recall(&host, home.path(), "v").unwrap().damaged.len(), 0, "it was pushed anew");
+    let of_all = [format!("{}a pack", restic::REPOSITORY)];
+    note_verified(&mut host, home.path(), "v", RUN, &of_all, Depth::All).unwrap();
+    let memo = recall(&host, home.path(), "v").unwrap();
+    assert!(memo.damage_of(OTHER).is_some(), "the repository is that of all");
     // What an earlier version wrote has no such list.
     let path: PathBuf = home.path().join("pushed/v.json");
     let text = r#"{"version": 1, "pushed": null, "failed": null}"#.into();

@@ -7,6 +7,7 @@
 //! snapshot may still be called free here, since the descriptor reaches the disk later.
 
 use super::format::{Format, Layout};
+use super::packed;
 use super::sums;
 
 /// Where the descriptors begin (`XDES_ARR_OFFSET`).
@@ -29,13 +30,14 @@ impl FreeMap {
         number.is_multiple_of(format.page as u64)
     }
 
-    /// Reads the descriptors; a page that cannot be read tells of none.
+    /// Reads the descriptors; a page that cannot be read, or not as it is, tells of none.
     pub(super) fn learn(&mut self, number: u64, page: Option<&[u8]>, format: Format) {
         self.first = number;
         self.bytes.clear();
         let legible = |page: &&[u8]| match format.layout {
             Layout::Full => sums::is_plain_full(page),
-            Layout::Classic | Layout::Zip => true,
+            Layout::Classic => !packed::is_packed(page),
+            Layout::Zip => true,
         };
         if let Some(page) = page.filter(legible) {
             self.bytes.extend_from_slice(&page[DESCRIPTORS..]);

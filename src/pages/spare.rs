@@ -10,7 +10,7 @@
 //! doubts remain. MariaDB takes only copies that are no older than its last checkpoint, which is
 //! in the redo log, where we do not look: a page that rots on the disk within the latest hundred
 //! or so writes is called torn, and only a drill shows that it is not. And a copy of a page that
-//! MySQL has compressed or encrypted proves nothing, but neither is such a page ever called bad.
+//! MySQL has encrypted proves nothing, but neither is such a page ever called bad.
 //!
 //! Deliberately absent: any copy itself. What is kept is that there is one.
 

@@ -1,7 +1,8 @@
 //! The marker of a restore that is not over: a file in each directory that is restored to. Whoever
-//! finds it knows that the directory is not whole, and the same restore goes on there.
+//! finds it knows that the directory is not whole, and the same restore goes on there, or that only
+//! the marker itself is left to remove.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -57,11 +58,11 @@ impl Marker {
         self.is_of_same(found).then_some(stands)
     }
 
-    /// What is still to be done by hand where the same restore was interrupted among its last acts:
-    /// the markers to remove.
-    pub(super) fn to_remove(&self, found: &Self) -> Option<Vec<PathBuf>> {
+    /// Where the same restore was interrupted among its last acts: the directories that are ready
+    /// but for their markers.
+    pub(super) fn ready_in(&self, found: &Self) -> Option<Vec<&Path>> {
         let is_ready = found.ready && self.is_of_same(found);
-        is_ready.then(|| self.places.iter().map(|(_, to)| to.join(NAME)).collect())
+        is_ready.then(|| self.places.iter().map(|(_, to)| to.as_path()).collect())
     }
 
     /// Whether it is the same restore's, however far that had come.

@@ -33,7 +33,7 @@ pub use owner::Owner;
 pub use prepare::{Apply, preparation};
 pub use record::Record;
 pub use space::Room;
-pub use story::{Event, Figures, Outcome, PREPARE, Unfinished, restore};
+pub use story::{Event, Figures, HAND_OVER, Outcome, PREPARE, Unfinished, restore};
 
 use crate::drill::Preparation;
 use crate::manifest::Entry;

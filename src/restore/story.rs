@@ -30,6 +30,9 @@ const TOLD_MAX: usize = 3;
 /// The phase from whose beginning on nothing is gone on with.
 pub const PREPARE: &str = "prepare";
 
+/// The phase in which everything is ready, and given to its owner.
+pub const HAND_OVER: &str = "hand over";
+
 /// Root alone, while a directory is not whole.
 const OURS: (Owner, u32) = (Owner { uid: 0, gid: 0 }, 0o700);
 
@@ -364,7 +367,7 @@ impl Story<'_> {
 
     /// The directories are given to whom they belong; then they are whole.
     fn hand_over(&mut self) -> Result<(), Fault> {
-        self.enter("hand over")?;
+        self.enter(HAND_OVER)?;
         for place in &self.plan.places {
             self.complaint = None;
             self.copy_one(attributes(self.plan, place), Bytes::default(), Bytes::default())?;

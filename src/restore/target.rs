@@ -107,7 +107,9 @@ impl Surroundings {
         let names: Vec<String> = host.list(to)?.into_iter().filter(|name| !ignored(name)).collect();
         match host.file(&to.join(marker::NAME))? {
             // Whatever a server has made there goes with the rest.
-            Some(text) if same(to, &text, ours)? == Stands::Spoiled => return Ok(Stands::Spoiled),
+            Some(text) if same(host, to, &text, ours)? == Stands::Spoiled => {
+                return Ok(Stands::Spoiled);
+            }
             Some(_) => {}
             // Half a marker is none.
             None if names.iter().all(|name| marker::is_name(name)) => return Ok(Stands::Empty),
@@ -191,15 +193,12 @@ fn full(to: &Path, names: &[String]) -> Refusal {
 }
 
 /// How our own restore stands there; refuses another one's directory.
-fn same(to: &Path, text: &str, ours: &Marker) -> Result<Stands, Refusal> {
+fn same(host: &dyn Host, to: &Path, text: &str, ours: &Marker) -> Result<Stands, Refusal> {
     let shown = to.display();
     let empty = format!("or empty it: find {} -mindepth 1 -delete", shell::path(to));
     let theirs = Marker::parse(text);
-    if let Some(markers) = theirs.as_ref().ok().and_then(|theirs| ours.to_remove(theirs)) {
-        let what = format!("a restore to '{shown}' was interrupted when everything was ready");
-        let markers: Vec<String> = markers.iter().map(|path| shell::path(path)).collect();
-        let hint = format!("Run: rm --force {}", markers.join(" "));
-        return Err(Refusal::new(what, hint));
+    if let Some(places) = theirs.as_ref().ok().and_then(|theirs| ours.ready_in(theirs)) {
+        return Err(ready(host, to, &places)?);
     }
     if let Some(stands) = theirs.as_ref().ok().and_then(|theirs| ours.stands(theirs)) {
         return Ok(stands);
@@ -223,4 +222,27 @@ fn same(to: &Path, text: &str, ours: &Marker) -> Result<Stands, Refusal> {
             Err(Refusal::new(what, hint))
         }
     }
+}
+
+/// Everything was ready, and stands there to be used, unless a directory is gone meanwhile.
+fn ready(host: &dyn Host, to: &Path, places: &[&Path]) -> Result<Refusal, Refusal> {
+    let mut markers = Vec::new();
+    for place in places {
+        let names = if host.entry(place)?.is_some() { host.list(place)? } else { Vec::new() };
+        if names.iter().all(|name| marker::is_name(name) || name == LOST_AND_FOUND) {
+            let (shown, gone) = (to.display(), place.display());
+            let what = format!(
+                "a restore to '{shown}' was interrupted when everything was ready, and nothing is in \
+                 '{gone}' any more"
+            );
+            let hint = format!(
+                "Mount what belongs there; or, to restore anew: find {} -mindepth 1 -delete",
+                shell::path(to)
+            );
+            return Ok(Refusal::new(what, hint));
+        }
+        markers.push(shell::path(&place.join(marker::NAME)));
+    }
+    let what = format!("a restore to '{}' was interrupted when everything was ready", to.display());
+    Ok(Refusal::new(what, format!("Run: rm --force {}", markers.join(" "))))
 }

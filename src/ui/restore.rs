@@ -206,6 +206,8 @@ pub fn restore_trouble(plan: &Plan, outcome: &Outcome) -> String {
         "Choose another backup, or add '--damaged' to take what is left of this one."
     } else if unfinished.left.is_empty() {
         return text.0;
+    } else if plan.preparation.is_some() && phase == restore::HAND_OVER {
+        "The same command empties it and restores it once more, or tells what is left to do."
     } else {
         "The same command goes on with it."
     };

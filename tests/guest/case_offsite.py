@@ -13,7 +13,7 @@ from pathlib import Path
 
 from base import BACKUPS, expect, fresh_directory
 from case_backup import XFS_BY_GTID
-from far import Repository, Vault, underway
+from far import Repository, Vault, flip, underway
 from tool import RELEASED, Run, config, run_tool
 
 DONE, FAILED, USAGE, REFUSED, DAMAGED, NOT_PUSHED = 0, 1, 2, 3, 9, 10
@@ -169,6 +169,7 @@ def damage_elsewhere_is_told(world):
         path = configured(world, vault.place(), repository.place())
         name = made(world, path)
         run_tool("push", path).ended(DONE)
+        rotten_here(path, name)
         for far, place in ((vault, "vault"), (repository, "cloud")):
             far.damage()
             told = run_tool(f"verify --at {place}", path).ended(DAMAGED)
@@ -182,6 +183,18 @@ def damage_elsewhere_is_told(world):
         run_tool(f"fetch {name} --from cloud", path)
         expect(name not in names(), "damaged, and published")
     over(world)
+
+
+def rotten_here(path, name):
+    """Of two that differ the one here is the damaged one: nothing is held against the other."""
+    table = max((KEPT / name).rglob("*.ibd"), key=lambda file: file.stat().st_size)
+    flip(table)
+    told = run_tool("verify --at vault", path).ended(DAMAGED)
+    expect(any("is damaged here" in line for line in told.err), f"{told.err}")
+    checked = "\n".join(run_tool("check", path).out)
+    expect("CRITICAL" in checked and "at 'vault' is damaged" not in checked, checked)
+    flip(table)
+    run_tool(f"verify {name}", path).ended(DONE)
 
 
 def rules_count_elsewhere(world):

@@ -1,8 +1,11 @@
 //! What is damage and what is not, on made tablespaces.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
 use holdstill::pages::{self, BAD_MAX, BadPage, Checked, Found, Spares};
 use proptest::prelude::*;
 
@@ -235,6 +238,36 @@ fn a_free_page_is_no_damage_but_where_mysql_wrote_it() {
             assert_bad(&checked(of_table(&pages.concat())), 6, "checksum");
         }
     }
+}
+
+/// As MySQL compresses it: all but the head, by zlib.
+fn packed(plain: &[u8]) -> Vec<u8> {
+    let mut page = plain[..38].to_vec();
+    let mut encoder = ZlibEncoder::new(&mut page, Compression::fast());
+    encoder.write_all(&plain[38..]).expect("there is memory");
+    encoder.finish().expect("there is memory");
+    let lengths = [plain.len() - 38, page.len() - 38].map(|length| length as u16);
+    page[26..28].copy_from_slice(&[2, 1]);
+    page.copy_within(24..26, 28);
+    page[24..26].copy_from_slice(&14_u16.to_be_bytes());
+    page[30..32].copy_from_slice(&lengths[0].to_be_bytes());
+    page[32..34].copy_from_slice(&lengths[1].to_be_bytes());
+    page.resize(plain.len(), 0);
+    page
+}
+
+#[test]
+fn descriptors_that_are_compressed_call_no_page_free() {
+    let make = MAKES[1];
+    let first = u32::try_from(make.page).expect("it is small");
+    let mut pages = vec![vec![0; make.page]; make.page];
+    pages[0] = make.header(first + 64);
+    pages.push(packed(&make.index(first)));
+    pages.extend((first + 1..first + 64).map(|number| make.index(number)));
+    assert_sound(&of_table(&pages.concat()));
+    pages[make.page + 1..].iter_mut().for_each(|page| page[500] ^= 1);
+    let found = checked(of_table(&pages.concat()));
+    assert_eq!((found.free, found.bad_found), (0, 63));
 }
 
 #[test]

@@ -149,6 +149,17 @@ const ADDRESS: &str = "Write the signs '/', '%', '#', '?' and '@' of a password 
                        '%2F', '%25', '%23', '%3F' and '%40'.";
 const INCOMPLETE: &str = "Look at what it names: a file that cannot be read is not in the backup.";
 
+/// How restic says that it has read something, and that it is not what it should be. It tells of a
+/// repository with errors where it could not read it, too.
+const OF_CONTENT: [&str; 6] = [
+    "does not match",
+    "verification failed",
+    "unexpected",
+    "invalid data returned",
+    "does not exist",
+    "not found in index",
+];
+
 /// What an end that is none of success means: by the exit status of restic 0.17 and later, by the
 /// words of the earlier ones. `error` is what was told of a single file.
 pub fn failure(code: Option<i32>, stderr: &str, error: Option<&str>) -> Failure {
@@ -176,7 +187,8 @@ pub fn failure(code: Option<i32>, stderr: &str, error: Option<&str>) -> Failure 
     let said: Vec<String> = said.filter(|one| !one.is_empty()).collect();
     let colon = if said.is_empty() { "" } else { ": " };
     let why = format!("{what}{colon}{}", said.join("; "));
-    Failure { why, hint, is_damage: has("repository contains errors"), is_shown: true }
+    let is_damage = has("repository contains errors") && OF_CONTENT.iter().any(|word| has(word));
+    Failure { why, hint, is_damage, is_shown: true }
 }
 
 /// The words in what was said: later versions wrap them in JSON.
@@ -266,7 +278,10 @@ mod tests {
             "{told:?}"
         );
         assert_eq!(told.hint, Some(ADDRESS));
-        assert!(failure(Some(1), "Fatal: repository contains errors", None).is_damage);
+        let read = "Pack ID does not match, want 3f, got 12; Fatal: repository contains errors";
+        assert!(failure(Some(1), read, None).is_damage);
+        let unread = "Load(<data/3f>): connection reset; Fatal: repository contains errors";
+        assert!(!failure(Some(1), unread, None).is_damage);
         assert!(!failure(Some(1), "Fatal: connection reset", None).is_damage);
         assert_eq!(hint(1, "Fatal: something"), None);
         let told = failure(Some(3), "", Some("'/a': no"));
