@@ -246,7 +246,8 @@ fn packed(plain: &[u8]) -> Vec<u8> {
     let mut encoder = ZlibEncoder::new(&mut page, Compression::fast());
     encoder.write_all(&plain[38..]).expect("there is memory");
     encoder.finish().expect("there is memory");
-    let lengths = [plain.len() - 38, page.len() - 38].map(|length| length as u16);
+    let lengths = [plain.len() - 38, page.len() - 38];
+    let lengths = lengths.map(|length| u16::try_from(length).expect("a page is short"));
     page[26..28].copy_from_slice(&[2, 1]);
     page.copy_within(24..26, 28);
     page[24..26].copy_from_slice(&14_u16.to_be_bytes());
